@@ -1,0 +1,1 @@
+"""Doing it: the only writes to Deployments, pods, Events and status."""

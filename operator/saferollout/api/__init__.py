@@ -1,0 +1,1 @@
+"""The SafeRollout resource: its models, its reasons and its CustomResourceDefinition."""

@@ -1,0 +1,1 @@
+"""What to do next: pure functions from an Observation to a Decision."""

@@ -1,0 +1,219 @@
+"""The snapshot that every decision is made from: frozen, typed, and free of API objects.
+
+Times are seconds since the epoch, UTC. Addresses are strings as Kubernetes and ELBv2 write them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from saferollout.api.reasons import Reason
+
+IntOrPercent = int | str
+"""A number of pods, or a percent of them such as ``25%`` (Kubernetes' int-or-string)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Strategy:
+    """``spec.strategy`` of a Deployment.
+
+    ``max_surge`` and ``max_unavailable`` are as written (int or percent), ``None`` with ``Recreate``.
+    """
+
+    type: str
+    max_surge: IntOrPercent | None = None
+    max_unavailable: IntOrPercent | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """What is read of the wrapped Deployment.
+
+    ``template`` is a digest of ``spec.template``; a ReplicaSet with the same digest is its new one.
+    ``ledger`` is the text of the operator's annotation, ``None`` when there is none.
+    """
+
+    namespace: str
+    name: str
+    uid: str
+    resource_version: str
+    generation: int
+    observed_generation: int
+    replicas: int
+    paused: bool
+    strategy: Strategy
+    min_ready_seconds: int
+    progress_deadline_seconds: int | None
+    template: str
+    ledger: str | None = None
+    deleting: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaSet:
+    """A ReplicaSet that the Deployment controls. ``hash`` is its ``pod-template-hash``."""
+
+    name: str
+    uid: str
+    hash: str
+    template: str
+    created_at: float
+    replicas: int
+    available: int
+    min_ready_seconds: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Pod:
+    """A pod of one of the Deployment's ReplicaSets, by the UID of its owner.
+
+    ``ready_since`` is when it became Ready, ``None`` while it is not. ``zone`` is ``None`` while unknown.
+    ``ports`` are its containers' declared ports. ``deletion_cost`` is the annotation's text.
+    ``phase`` is ``status.phase`` (``Pending``, ``Running``, …).
+    """
+
+    name: str
+    uid: str
+    owner: str
+    created_at: float
+    ip: str | None = None
+    ports: tuple[int, ...] = ()
+    node: str | None = None
+    zone: str | None = None
+    phase: str = "Pending"
+    ready_since: float | None = None
+    terminating: bool = False
+    restarts: int = 0
+    deletion_cost: str | None = None
+    cost_before: str | None = None
+    """The cost the pod had before the operator wrote one (annotation), ``None`` if the operator wrote none."""
+
+
+class TargetState(StrEnum):
+    """``TargetHealth.State`` of ELBv2 (botocore ``elbv2`` service model, ``TargetHealthStateEnum``)."""
+
+    INITIAL = "initial"
+    HEALTHY = "healthy"
+    UNHEALTHY = "unhealthy"
+    UNHEALTHY_DRAINING = "unhealthy.draining"
+    UNUSED = "unused"
+    DRAINING = "draining"
+    UNAVAILABLE = "unavailable"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One target as ``DescribeTargetHealth`` lists it."""
+
+    id: str
+    port: int
+    state: TargetState
+    reason: str = ""
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TargetGroup:
+    """One target group and its latest answer.
+
+    ``targets`` is ``None`` when ELBv2 has not answered; ``problem`` then says why, and ``detail`` in words.
+    ``asked_at`` is when the question behind ``targets`` was *sent*, so its age is never understated.
+    """
+
+    arn: str
+    name: str
+    target_type: str = "ip"
+    targets: tuple[Target, ...] | None = None
+    asked_at: float = 0.0
+    problem: Reason | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What the SafeRollout asks for, validated. Timeouts are seconds."""
+
+    max_surge: IntOrPercent = 1
+    health_timeout: float = 600.0
+    drain_timeout: float = 1200.0
+    min_healthy: IntOrPercent = 1
+    paused: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """Settings of the operator, the same for every rollout. All are seconds.
+
+    ``least_fence``: a release waits until it can be fenced for at least this long; it is how long the
+    operator may be dead in mid-release before the Deployment could move on by itself.
+    ``settle``: how old written deletion costs must be before they are relied on (kubernetes issue 126138).
+    ``stale_after``: how old an answer of ELBv2 may be and still count.
+    """
+
+    least_fence: float = 15.0
+    settle: float = 2.0
+    stale_after: float = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Draining:
+    """A target of a pod that was chosen to go, kept in status until ELBv2 has let go of it."""
+
+    target_group: str
+    id: str
+    port: int
+    pod: str
+    zone: str | None
+    since: float
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What the status remembers because the cluster cannot tell it.
+
+    ``floors``: serving pods below which a zone must not go, taken when the rollout began.
+    ``retiring``: names of the old pods chosen for the next release, ``planned_at`` since when.
+    ``waiting_since``: when the wait for ``reason`` began. ``step_started_at``: when the last release was.
+    """
+
+    stable: str | None = None
+    target: str | None = None
+    reason: Reason | None = None
+    waiting_since: float | None = None
+    started_at: float | None = None
+    step_started_at: float | None = None
+    floors: tuple[tuple[str, int], ...] = ()
+    retiring: tuple[str, ...] = ()
+    planned_at: float | None = None
+    draining: tuple[Draining, ...] = ()
+    steps_done: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that keeps the rollout from being followed at all, with a sentence on what to do."""
+
+    reason: Reason
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """One immutable snapshot of everything a decision depends on.
+
+    ``problems`` were found on the way here (a bad spec, a missing Deployment, a stale cache).
+    ``deleting`` says that the SafeRollout is going away and the Deployment is to be given back.
+    """
+
+    now: float
+    name: str
+    policy: Policy
+    tuning: Tuning = field(default_factory=Tuning)
+    memory: Memory = field(default_factory=Memory)
+    deployment: Deployment | None = None
+    replica_sets: tuple[ReplicaSet, ...] = ()
+    pods: tuple[Pod, ...] = ()
+    target_groups: tuple[TargetGroup, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    deleting: bool = False

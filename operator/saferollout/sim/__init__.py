@@ -1,0 +1,1 @@
+"""An embedded cluster, its load balancers and its clients, for the demo and for tests."""
