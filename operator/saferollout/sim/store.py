@@ -1,0 +1,292 @@
+"""What etcd and the registry of the API server do: objects, versions, deletion, and who is told of it."""
+
+from __future__ import annotations
+
+import random
+import uuid
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import orjson
+
+from saferollout.sim.errors import STALE, ApiError, already_exists, conflict, not_found, not_served
+from saferollout.sim.resources import BUILT_IN, PODS, Resource
+from saferollout.sim.timeline import Timeline
+from saferollout.sim.timestamps import timestamp
+
+__all__ = ["ApiError", "Change", "Object", "Store"]
+
+Object = dict[str, Any]
+"""A Kubernetes object as JSON. Never mutated once stored, hence shared freely: copy, then update."""
+
+_SUFFIX_LETTERS = "bcdfghjklmnpqrstvwxz2456789"
+"""Of generated names: no vowels and no look-alikes (kubernetes apimachinery ``pkg/util/rand``)."""
+
+_DEFAULT_GRACE = 30
+_OUTSIDE_GENERATION = frozenset({"metadata", "status"})
+_GIVEN_ONCE = ("uid", "creationTimestamp", "generation", "deletionTimestamp", "deletionGracePeriodSeconds")
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One write, told. On ``DELETED`` ``object`` is the last state, at the version of its end."""
+
+    type: Literal["ADDED", "MODIFIED", "DELETED"]
+    resource: Resource
+    object: Object
+    old: Object | None
+
+
+class Store:
+    """All objects of the cluster, one global ``resourceVersion``, and the listeners of every write.
+
+    Names, uids and versions follow from ``seed`` and the order of the writes, so a run can be repeated.
+    """
+
+    def __init__(self, timeline: Timeline, *, seed: int = 0) -> None:
+        self.timeline = timeline
+        self.version = 0
+        self._random = random.Random(seed)  # noqa: S311 - names that can be repeated, not secrets
+        self._resources = {(each.group, each.plural): each for each in BUILT_IN}
+        self._objects: dict[str, dict[tuple[str, str], Object]] = {each.key: {} for each in BUILT_IN}
+        self._listeners: list[Callable[[Change], None]] = []
+        self._untold: deque[Change] = deque()
+        self._telling = False
+
+    def resources(self) -> tuple[Resource, ...]:
+        """Every served type."""
+        return tuple(self._resources.values())
+
+    def resource(self, group: str, plural: str) -> Resource:
+        """Look a served type up.
+
+        Raises:
+            ApiError: ``NotFound``, as for an unknown path.
+        """
+        try:
+            return self._resources[group, plural]
+        except KeyError:
+            raise not_served() from None
+
+    def register(self, resource: Resource) -> None:
+        """Serve a type, or serve it differently; its objects stay."""
+        self._resources[resource.group, resource.plural] = resource
+        self._objects.setdefault(resource.key, {})
+
+    def unregister(self, resource: Resource) -> None:
+        """Serve a type no longer. Its objects are forgotten."""
+        self._resources.pop((resource.group, resource.plural), None)
+        self._objects.pop(resource.key, None)
+
+    def get(self, resource: Resource, namespace: str | None, name: str) -> Object:
+        """Return the stored object itself: not to be mutated.
+
+        Raises:
+            ApiError: ``NotFound``.
+        """
+        try:
+            return self._objects[resource.key][namespace or "", name]
+        except KeyError:
+            raise not_found(resource, name) from None
+
+    def list(self, resource: Resource, namespace: str | None = None) -> list[Object]:
+        """Return all objects of a type, or those of one namespace, in order of creation."""
+        objects = self._objects[resource.key]
+        if namespace is None:
+            return [*objects.values()]
+        return [each for (home, _), each in objects.items() if home == namespace]
+
+    def create(self, resource: Resource, obj: Object) -> Object:
+        """Store a new object, giving it what only the server gives.
+
+        Raises:
+            ApiError: ``AlreadyExists``.
+        """
+        metadata = dict(obj.get("metadata") or {})
+        objects = self._objects[resource.key]
+        namespace = metadata.get("namespace") or ""
+        name = metadata.get("name") or self._generated(metadata, objects, namespace)
+        if (namespace, name) in objects:
+            raise already_exists(resource, name)
+        for given in (*_GIVEN_ONCE, "selfLink"):
+            metadata.pop(given, None)
+        metadata |= {
+            "name": name,
+            "uid": str(uuid.UUID(int=self._random.getrandbits(128), version=4)),
+            "resourceVersion": self._next_version(),
+            "creationTimestamp": timestamp(self.timeline.now),
+        }
+        if resource.counts_generations:
+            metadata["generation"] = 1
+        created = {"apiVersion": resource.api_version, "kind": resource.kind, **obj, "metadata": metadata}
+        objects[namespace, name] = created
+        self._tell(Change("ADDED", resource, created, None))
+        return created
+
+    def update(self, resource: Resource, obj: Object) -> Object:
+        """Replace an object; writing what is there already writes nothing.
+
+        ``generation`` grows when anything but metadata and status differs. Taking the last finalizer off an
+        object that is being deleted ends it.
+
+        Raises:
+            ApiError: ``NotFound``, or ``Conflict`` when ``resourceVersion`` or ``uid`` is given and outdated.
+        """
+        metadata = obj["metadata"]
+        current = self.get(resource, metadata.get("namespace"), metadata["name"])
+        self._check_preconditions(resource, current, metadata)
+        before = current["metadata"]
+        after = dict(metadata)
+        for given in (*_GIVEN_ONCE, "resourceVersion"):
+            if given in before:
+                after[given] = before[given]
+            else:
+                after.pop(given, None)
+        updated = {**obj, "metadata": after}
+        if updated == current:
+            return current
+        if "generation" in after and _differs(updated, current):
+            after["generation"] += 1
+        after["resourceVersion"] = self._next_version()
+        return self._replace(resource, current, updated)
+
+    def update_status(self, resource: Resource, obj: Object) -> Object:
+        """Replace ``status`` and nothing else.
+
+        Raises:
+            ApiError: ``NotFound``, or ``Conflict`` as in `update`.
+        """
+        metadata = obj["metadata"]
+        current = self.get(resource, metadata.get("namespace"), metadata["name"])
+        self._check_preconditions(resource, current, metadata)
+        if obj.get("status") == current.get("status"):
+            return current
+        after = {**current["metadata"], "resourceVersion": self._next_version()}
+        return self._replace(resource, current, {**current, "metadata": after, "status": obj.get("status")})
+
+    def patch(
+        self, resource: Resource, namespace: str | None, name: str, mutate: Callable[[Object], None]
+    ) -> Object:
+        """Let ``mutate`` change a copy of the object, spec or status or both, and store that.
+
+        Raises:
+            ApiError: ``NotFound``.
+        """
+        copy: Object = orjson.loads(orjson.dumps(self.get(resource, namespace, name)))
+        mutate(copy)
+        return self.update(resource, copy)
+
+    def delete(
+        self,
+        resource: Resource,
+        namespace: str | None,
+        name: str,
+        *,
+        grace_seconds: int | None = None,
+        uid: str | None = None,
+    ) -> None:
+        """Begin the end of an object; where nothing holds it, that is all of it.
+
+        A scheduled pod is marked with its grace period, and the kubelet has the last word (`remove`).
+        Finalizers hold everything. A second deletion can only shorten the grace.
+
+        Raises:
+            ApiError: ``NotFound``, or ``Conflict`` when it is no longer the object with ``uid``.
+        """
+        current = self.get(resource, namespace, name)
+        metadata = current["metadata"]
+        self._check_preconditions(resource, current, {"name": name, "uid": uid})
+        grace = _grace(resource, current, grace_seconds)
+        if grace == 0 and not metadata.get("finalizers"):
+            self.remove(resource, namespace, name)
+            return
+        if "deletionTimestamp" in metadata and grace >= metadata.get("deletionGracePeriodSeconds", 0):
+            return
+        after = {
+            **metadata,
+            "resourceVersion": self._next_version(),
+            "deletionTimestamp": timestamp(self.timeline.now + grace),
+            "deletionGracePeriodSeconds": grace,
+        }
+        if "generation" in after:
+            after["generation"] += 1
+        self._replace(resource, current, {**current, "metadata": after})
+
+    def remove(self, resource: Resource, namespace: str | None, name: str) -> None:
+        """End an object now, whatever its finalizers and grace.
+
+        Raises:
+            ApiError: ``NotFound``.
+        """
+        last = self.get(resource, namespace, name)
+        del self._objects[resource.key][namespace or "", name]
+        gone = {**last, "metadata": {**last["metadata"], "resourceVersion": self._next_version()}}
+        self._tell(Change("DELETED", resource, gone, last))
+
+    def subscribe(self, listener: Callable[[Change], None]) -> None:
+        """Have every change told to ``listener``, at once and in order.
+
+        A write that a listener makes is told when the present change has been told to all.
+        """
+        self._listeners.append(listener)
+
+    def _check_preconditions(self, resource: Resource, current: Object, wanted: Object) -> None:
+        known = current["metadata"]
+        if (uid := wanted.get("uid")) and uid != known["uid"]:
+            why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {known['uid']}"
+            raise conflict(resource, known["name"], why)
+        if (version := wanted.get("resourceVersion")) and version != known["resourceVersion"]:
+            raise conflict(resource, known["name"], STALE)
+
+    def _replace(self, resource: Resource, current: Object, updated: Object) -> Object:
+        metadata = updated["metadata"]
+        namespace, name = metadata.get("namespace"), metadata["name"]
+        self._objects[resource.key][namespace or "", name] = updated
+        self._tell(Change("MODIFIED", resource, updated, current))
+        if (
+            "deletionTimestamp" in metadata
+            and not metadata.get("finalizers")
+            and not metadata.get("deletionGracePeriodSeconds")
+        ):
+            self.remove(resource, namespace, name)
+        return updated
+
+    def _tell(self, change: Change) -> None:
+        self._untold.append(change)
+        if self._telling:
+            return
+        self._telling = True
+        try:
+            while self._untold:
+                following = self._untold.popleft()
+                for listener in self._listeners:
+                    listener(following)
+        finally:
+            self._telling = False
+
+    def _next_version(self) -> str:
+        self.version += 1
+        return str(self.version)
+
+    def _generated(self, metadata: Object, taken: dict[tuple[str, str], Object], namespace: str) -> str:
+        stem = metadata.get("generateName") or ""
+        while (namespace, name := stem + "".join(self._random.choices(_SUFFIX_LETTERS, k=5))) in taken:
+            continue
+        return name
+
+
+def _differs(one: Object, other: Object) -> bool:
+    """Whether anything that counts for ``generation`` differs."""
+    keys = one.keys() | other.keys()
+    return any(one.get(key) != other.get(key) for key in keys - _OUTSIDE_GENERATION)
+
+
+def _grace(resource: Resource, obj: Object, asked: int | None) -> int:
+    """Seconds an object is given: only pods on a node get any (``pkg/registry/core/pod/strategy.go``)."""
+    spec = obj.get("spec") or {}
+    ended = (obj.get("status") or {}).get("phase") in {"Succeeded", "Failed"}
+    if resource.key != PODS.key or not spec.get("nodeName") or ended:
+        return 0
+    return spec.get("terminationGracePeriodSeconds", _DEFAULT_GRACE) if asked is None else asked
