@@ -52,7 +52,11 @@ class Deployment:
 
 @dataclass(frozen=True, slots=True)
 class ReplicaSet:
-    """A ReplicaSet that the Deployment controls. ``hash`` is its ``pod-template-hash``."""
+    """A ReplicaSet that a Deployment controls.
+
+    ``hash`` is its ``pod-template-hash``. ``replicas`` are those it is told to have (``spec.replicas``: what
+    the Deployment controller adds up). ``owner`` is the UID of the Deployment.
+    """
 
     name: str
     uid: str
@@ -62,6 +66,7 @@ class ReplicaSet:
     replicas: int
     available: int
     min_ready_seconds: int = 0
+    owner: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +75,7 @@ class Pod:
 
     ``ready_since`` is when it became Ready, ``None`` while it is not. ``zone`` is ``None`` while unknown.
     ``ports`` are its containers' declared ports. ``deletion_cost`` is the annotation's text.
-    ``phase`` is ``status.phase`` (``Pending``, ``Running``, …).
+    ``phase`` is ``status.phase`` (``Pending``, ``Running``, …). ``host_network``: the address is its Node's.
     """
 
     name: str
@@ -88,6 +93,7 @@ class Pod:
     deletion_cost: str | None = None
     cost_before: str | None = None
     """The cost the pod had before the operator wrote one (annotation), ``None`` if the operator wrote none."""
+    host_network: bool = False
 
 
 class TargetState(StrEnum):
@@ -172,7 +178,7 @@ class Draining:
 class Memory:
     """What the status remembers because the cluster cannot tell it.
 
-    ``floors``: serving pods below which a zone must not go, taken when the rollout began.
+    ``floors``: serving pods below which a zone must not go, taken when the rollout began, ``None`` before.
     ``retiring``: names of the old pods chosen for the next release, ``planned_at`` since when.
     ``waiting_since``: when the wait for ``reason`` began. ``step_started_at``: when the last release was.
     """
@@ -183,11 +189,10 @@ class Memory:
     waiting_since: float | None = None
     started_at: float | None = None
     step_started_at: float | None = None
-    floors: tuple[tuple[str, int], ...] = ()
+    floors: tuple[tuple[str, int], ...] | None = None
     retiring: tuple[str, ...] = ()
     planned_at: float | None = None
     draining: tuple[Draining, ...] = ()
-    steps_done: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +209,8 @@ class Observation:
 
     ``problems`` were found on the way here (a bad spec, a missing Deployment, a stale cache).
     ``deleting`` says that the SafeRollout is going away and the Deployment is to be given back.
+    ``reused`` are addresses of ``memory.draining`` that another live pod, of any owner, has by now: the
+    targets there are that pod's, the retired pod's own are gone.
     """
 
     now: float
@@ -217,3 +224,4 @@ class Observation:
     target_groups: tuple[TargetGroup, ...] = ()
     problems: tuple[Problem, ...] = ()
     deleting: bool = False
+    reused: frozenset[str] = frozenset()

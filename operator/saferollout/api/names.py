@@ -1,0 +1,25 @@
+"""Names that the operator writes into, or reads out of, Kubernetes objects."""
+
+from __future__ import annotations
+
+from typing import Final
+
+GROUP: Final = "saferollout.dev"
+VERSION: Final = "v1alpha1"
+API_VERSION: Final = f"{GROUP}/{VERSION}"
+KIND: Final = "SafeRollout"
+PLURAL: Final = "saferollouts"
+FIELD_MANAGER: Final = "saferollout"
+
+FINALIZER: Final = f"{GROUP}/operator"
+"""On a SafeRollout: its Deployment is to be given back before it may go."""
+
+LEDGER_ANNOTATION: Final = f"{GROUP}/ledger"
+"""On a Deployment: what the user had in the fields the operator has changed."""
+
+COST_BEFORE_ANNOTATION: Final = f"{GROUP}/cost-before"
+"""On a pod: the deletion cost it had before the operator wrote one; empty when it had none."""
+
+DELETION_COST_ANNOTATION: Final = "controller.kubernetes.io/pod-deletion-cost"
+POD_TEMPLATE_HASH_LABEL: Final = "pod-template-hash"
+ZONE_LABEL: Final = "topology.kubernetes.io/zone"

@@ -1,0 +1,152 @@
+"""What the operator knows of the cluster: four caches, the ways between them, and who is to be told."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+from kubernetes.aio.client import ApiClient
+
+from saferollout.decide.observation import Deployment, Pod, ReplicaSet
+from saferollout.observe import records
+from saferollout.observe.index import Groups, Lookup
+from saferollout.observe.informer import Informer
+
+
+class Cluster:
+    """Deployments, ReplicaSets, pods and Nodes, of all namespaces or of those given.
+
+    All look-ups are answered from memory, as of ``stale_since`` when that is not ``None``.
+    """
+
+    def __init__(self, api: ApiClient, namespaces: Sequence[str] = ()) -> None:
+        scopes = [f"/namespaces/{namespace}" for namespace in namespaces] or [""]
+        self._deployments = [
+            Informer(api, f"/apis/apps/v1{scope}/deployments", records.deployment) for scope in scopes
+        ]
+        self._replica_sets = [
+            Informer(api, f"/apis/apps/v1{scope}/replicasets", records.replica_set) for scope in scopes
+        ]
+        self._pods = [Informer(api, f"/api/v1{scope}/pods", records.pod) for scope in scopes]
+        self._nodes = Informer(api, "/api/v1/nodes", records.node)
+        self._informers: Sequence[Informer[Any]] = [
+            *self._deployments,
+            *self._replica_sets,
+            *self._pods,
+            self._nodes,
+        ]
+
+        self._deployment = Lookup[tuple[str, str], Deployment](lambda each: (each.namespace, each.name))
+        self._deployment_by_uid = Lookup[str, Deployment](lambda each: each.uid)
+        self._replica_set = Lookup[str, ReplicaSet](lambda each: each.uid)
+        self._replica_sets_of = Groups[str, ReplicaSet](lambda each: each.owner)
+        self._pods_of = Groups[str, Pod](lambda each: each.owner or None)
+        self._pod_at = Lookup[str, Pod](_own_address)
+        self._node = Lookup[str, records.Node](lambda each: each.name)
+        self._wakes: dict[tuple[str, str], list[asyncio.Event]] = {}
+        self._connect()
+
+    def _connect(self) -> None:
+        """Keep the look-ups up first, then tell whom it concerns."""
+        for deployments in self._deployments:
+            deployments.listen(self._deployment.update)
+            deployments.listen(self._deployment_by_uid.update)
+            deployments.listen(self._deployment_changed)
+        for replica_sets in self._replica_sets:
+            replica_sets.listen(self._replica_set.update)
+            replica_sets.listen(self._replica_sets_of.update)
+            replica_sets.listen(self._replica_set_changed)
+        for pods in self._pods:
+            pods.listen(self._pods_of.update)
+            pods.listen(self._pod_at.update)
+            pods.listen(self._pod_changed)
+        self._nodes.listen(self._node.update)
+
+    async def run(self) -> None:
+        """Keep everything up to date until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for informer in self._informers:
+                group.create_task(informer.run())
+
+    async def synced(self) -> None:
+        """Wait until everything has been listed once."""
+        for informer in self._informers:
+            await informer.synced()
+
+    @property
+    def stale_since(self) -> float | None:
+        """Since when (epoch seconds) not everything is known, ``None`` while it is."""
+        return min(
+            (each.stale_since for each in self._informers if each.stale_since is not None), default=None
+        )
+
+    def deployment(self, namespace: str, name: str) -> Deployment | None:
+        """The Deployment of that name."""
+        return self._deployment.get((namespace, name))
+
+    def replica_sets(self, deployment: Deployment) -> tuple[ReplicaSet, ...]:
+        """The ReplicaSets the Deployment controls, oldest first."""
+        return tuple(
+            sorted(self._replica_sets_of.get(deployment.uid), key=lambda each: (each.created_at, each.name))
+        )
+
+    def pods(self, replica_sets: Iterable[ReplicaSet]) -> tuple[Pod, ...]:
+        """The pods of these ReplicaSets, oldest first, placed in the zone of their Node if need be."""
+        found = [self._placed(pod) for each in replica_sets for pod in self._pods_of.get(each.uid)]
+        return tuple(sorted(found, key=lambda each: (each.created_at, each.name)))
+
+    def pod_at(self, address: str) -> Pod | None:
+        """The live pod that has this address for its own (not its Node's)."""
+        return self._pod_at.get(address)
+
+    @contextmanager
+    def waking(self, namespace: str, name: str) -> Iterator[asyncio.Event]:
+        """An event that is set whenever the Deployment, a ReplicaSet or a pod of it changes.
+
+        Whoever waits for it clears it, before looking.
+        """
+        wake = asyncio.Event()
+        self._wakes.setdefault((namespace, name), []).append(wake)
+        try:
+            yield wake
+        finally:
+            others = self._wakes[namespace, name]
+            others.remove(wake)
+            if not others:
+                del self._wakes[namespace, name]
+
+    def _placed(self, pod: Pod) -> Pod:
+        if pod.zone is not None or pod.node is None:
+            return pod
+        node = self._node.get(pod.node)
+        return pod if node is None else replace(pod, zone=node.zone)
+
+    def _deployment_changed(self, old: Deployment | None, new: Deployment | None) -> None:
+        changed = new or old
+        if changed is not None:
+            self._wake(changed)
+
+    def _replica_set_changed(self, old: ReplicaSet | None, new: ReplicaSet | None) -> None:
+        for owner in {each.owner for each in (old, new) if each is not None}:
+            deployment = self._deployment_by_uid.get(owner)
+            if deployment is not None:
+                self._wake(deployment)
+
+    def _pod_changed(self, old: Pod | None, new: Pod | None) -> None:
+        for owner in {each.owner for each in (old, new) if each is not None}:
+            replica_set = self._replica_set.get(owner)
+            if replica_set is not None:
+                self._replica_set_changed(None, replica_set)
+
+    def _wake(self, deployment: Deployment) -> None:
+        for wake in self._wakes.get((deployment.namespace, deployment.name), ()):
+            wake.set()
+
+
+def _own_address(pod: Pod) -> str | None:
+    """The address that is this pod's and nobody else's, as long as it lives."""
+    shared = pod.host_network or pod.terminating or pod.phase in records.FINISHED
+    return None if shared else pod.ip

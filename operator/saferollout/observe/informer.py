@@ -1,0 +1,165 @@
+"""A list and a watch, kept up for good: the cache of one kind of object.
+
+What it keeps of an object is what a parser makes of it. See ``tests/sim/test_informer.py`` for what it goes
+through without dying: expired versions, errors in the stream, throttling, lost connections.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Generic, TypeVar
+
+import aiohttp
+import orjson
+from kubernetes.aio.client import ApiClient
+
+from saferollout.observe.backoff import Backoff
+from saferollout.observe.listwatch import ListWatch, Refused
+
+R = TypeVar("R")
+
+WATCH_SECONDS = 300.0
+"""How long one watch lasts at most; the least is half of it: they are not to end all at once."""
+
+SHORT_SECONDS = 1.0
+"""A watch that ends sooner, and silently, was not served: to ask on at once would be a busy loop."""
+
+log = logging.getLogger(__name__)
+
+
+class Informer(Generic[R]):
+    """Follows the objects under one path of the API, for instance ``/api/v1/nodes``.
+
+    ``stale_since`` (epoch seconds) is when it stopped knowing what goes on: from the start until it has
+    listed and watches, and whenever its watch is interrupted. ``None`` while it is up to date.
+
+    Listeners get (old record or ``None``, new record or ``None``) after the cache has changed. A relist
+    swaps the cache at once and then reports the differences, deletions first.
+    """
+
+    def __init__(
+        self,
+        api: ApiClient,
+        path: str,
+        parse: Callable[[Mapping[str, Any]], R | None],
+        *,
+        page: int = 500,
+        backoff: Backoff | None = None,
+    ) -> None:
+        self.records: dict[str, R] = {}
+        """What there is, by UID; only to be read. A relist puts another dictionary in its place."""
+        self.stale_since: float | None = time.time()
+        self._source = ListWatch(api, path, page)
+        self._parse = parse
+        self._backoff = backoff or Backoff(first=0.5, most=20.0)
+        self._version: str | None = None
+        self._synced = asyncio.Event()
+        self._listeners: list[Callable[[R | None, R | None], None]] = []
+
+    def listen(self, listener: Callable[[R | None, R | None], None]) -> None:
+        """Have ``listener`` called with every change from now on."""
+        self._listeners.append(listener)
+
+    async def synced(self) -> None:
+        """Wait until everything has been listed once."""
+        await self._synced.wait()
+
+    async def run(self) -> None:
+        """List and watch until cancelled. Whatever goes wrong is logged, and tried again after a while."""
+        while True:
+            try:
+                await self._follow()
+                continue
+            except Refused as refused:
+                if not refused.passing:
+                    self._version = None
+                delay = self._backoff.failed(at_least=refused.retry_after)
+                log.warning("%s: %s; again in %.1f s", self._source.path, refused, delay)
+            except (aiohttp.ClientError, OSError, TimeoutError) as error:
+                delay = self._backoff.failed()
+                log.warning(
+                    "%s: %s; again in %.1f s", self._source.path, error or type(error).__name__, delay
+                )
+            except Exception:
+                self._version = None
+                delay = self._backoff.failed()
+                log.exception("%s: starting over in %.1f s", self._source.path, delay)
+            finally:
+                self._interrupted()
+            await asyncio.sleep(delay)
+
+    async def _follow(self) -> None:
+        """List if need be, then watch until the server ends the watch as agreed."""
+        if self._version is None:
+            self._version = await self._list()
+            self._synced.set()
+        seconds = WATCH_SECONDS * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, no secret
+        opened = time.monotonic()
+        async with self._source.watch(self._version, seconds) as lines:
+            self.stale_since = None
+            async for batch in lines:
+                for line in batch:
+                    self._take(orjson.loads(line))
+                self._backoff.succeeded()
+                opened = 0.0
+        if time.monotonic() - opened < SHORT_SECONDS:
+            raise aiohttp.ClientError("the watch ended as soon as it began")
+
+    async def _list(self) -> str:
+        listed: dict[str, R] = {}
+        version = ""
+        async for items, at in self._source.pages():
+            version = at
+            for raw in items:
+                record = self._read(raw)
+                if record is not None:
+                    listed[raw["metadata"]["uid"]] = record
+        self._swap(listed)
+        return version
+
+    def _swap(self, listed: dict[str, R]) -> None:
+        before, self.records = self.records, listed
+        for uid in before.keys() - listed.keys():
+            self._tell(before[uid], None)
+        for uid, record in listed.items():
+            self._tell(before.get(uid), record)
+
+    def _take(self, event: Mapping[str, Any]) -> None:
+        """Take one watch event in.
+
+        Raises:
+            Refused: The event is an ERROR.
+        """
+        kind, raw = event["type"], event["object"]
+        if kind == "ERROR":
+            raise Refused.by(raw)
+        meta = raw["metadata"]
+        if kind != "BOOKMARK":
+            uid = meta["uid"]
+            record = None if kind == "DELETED" else self._read(raw)
+            old = self.records.pop(uid, None) if record is None else self.records.get(uid)
+            if record is not None:
+                self.records[uid] = record
+            self._tell(old, record)
+        self._version = meta["resourceVersion"]
+
+    def _read(self, raw: Mapping[str, Any]) -> R | None:
+        """Parse an object. One that cannot be read is left out: it must not hide all the others."""
+        try:
+            return self._parse(raw)
+        except (KeyError, TypeError, ValueError, AttributeError):
+            log.exception("%s: cannot read %s", self._source.path, raw.get("metadata", {}).get("name"))
+            return None
+
+    def _tell(self, old: R | None, new: R | None) -> None:
+        if old != new:
+            for listener in self._listeners:
+                listener(old, new)
+
+    def _interrupted(self) -> None:
+        if self.stale_since is None:
+            self.stale_since = time.time()

@@ -1,0 +1,208 @@
+"""From raw API objects to the frozen records: all that the operator ever keeps of an object.
+
+A parser returns ``None`` for an object that nobody here will ask for. Strings that many objects share
+are interned, so that ten thousand pods do not hold ten thousand copies of a zone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from sys import intern
+from typing import Any
+
+import orjson
+
+from saferollout.api.names import (
+    COST_BEFORE_ANNOTATION,
+    DELETION_COST_ANNOTATION,
+    LEDGER_ANNOTATION,
+    POD_TEMPLATE_HASH_LABEL,
+    ZONE_LABEL,
+)
+from saferollout.decide.observation import Deployment, Pod, ReplicaSet, Strategy
+
+Raw = Mapping[str, Any]
+"""One object as the API server wrote it."""
+
+DEFAULT_SURGE = DEFAULT_UNAVAILABLE = "25%"
+"""What apps/v1 takes when a rolling update names no numbers."""
+
+FINISHED = frozenset({"Succeeded", "Failed"})
+"""Phases in which a pod has given its address back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """What is read of a Node: where it is."""
+
+    name: str
+    uid: str
+    zone: str | None
+
+
+def deployment(raw: Raw) -> Deployment:
+    """Read a Deployment."""
+    meta, spec = raw["metadata"], raw["spec"]
+    return Deployment(
+        namespace=intern(meta["namespace"]),
+        name=meta["name"],
+        uid=meta["uid"],
+        resource_version=meta["resourceVersion"],
+        generation=meta.get("generation", 0),
+        observed_generation=raw.get("status", {}).get("observedGeneration", 0),
+        replicas=spec.get("replicas", 1),
+        paused=spec.get("paused", False),
+        strategy=_strategy(spec.get("strategy", {})),
+        min_ready_seconds=spec.get("minReadySeconds", 0),
+        progress_deadline_seconds=spec.get("progressDeadlineSeconds"),
+        template=template_digest(spec["template"]),
+        ledger=_annotations(meta).get(LEDGER_ANNOTATION),
+        deleting="deletionTimestamp" in meta,
+    )
+
+
+def replica_set(raw: Raw) -> ReplicaSet | None:
+    """Read a ReplicaSet, ``None`` unless a Deployment controls it."""
+    meta, spec = raw["metadata"], raw["spec"]
+    owner = _controller(meta, "Deployment")
+    if owner is None:
+        return None
+    return ReplicaSet(
+        name=meta["name"],
+        uid=intern(meta["uid"]),
+        hash=(meta.get("labels") or {}).get(POD_TEMPLATE_HASH_LABEL, ""),
+        template=template_digest(spec["template"]),
+        created_at=_seconds(meta["creationTimestamp"]),
+        replicas=spec.get("replicas", 1),
+        available=raw.get("status", {}).get("availableReplicas", 0),
+        min_ready_seconds=spec.get("minReadySeconds", 0),
+        owner=owner,
+    )
+
+
+def pod(raw: Raw) -> Pod | None:
+    """Read a pod.
+
+    Whole if a ReplicaSet controls it. Of any other pod only what says who has an address, and ``None`` when
+    it can have none of its own. ``zone`` is the pod's own label; its Node's is looked up when asked for.
+    """
+    meta, spec, status = raw["metadata"], raw["spec"], raw.get("status", {})
+    owner = _controller(meta, "ReplicaSet")
+    phase = intern(status.get("phase", "Pending"))
+    host_network = spec.get("hostNetwork", False)
+    if owner is None:
+        if host_network or phase in FINISHED:
+            return None
+        return Pod(
+            name=meta["name"],
+            uid=meta["uid"],
+            owner="",
+            created_at=_seconds(meta["creationTimestamp"]),
+            ip=status.get("podIP"),
+            phase=phase,
+            terminating="deletionTimestamp" in meta,
+        )
+    annotations = _annotations(meta)
+    return Pod(
+        name=meta["name"],
+        uid=meta["uid"],
+        owner=owner,
+        created_at=_seconds(meta["creationTimestamp"]),
+        ip=status.get("podIP"),
+        ports=_ports(spec),
+        node=_shared(spec.get("nodeName")),
+        zone=_shared((meta.get("labels") or {}).get(ZONE_LABEL)),
+        phase=phase,
+        ready_since=_ready_since(status),
+        terminating="deletionTimestamp" in meta,
+        restarts=max(
+            (each.get("restartCount", 0) for each in status.get("containerStatuses") or ()), default=0
+        ),
+        deletion_cost=_shared(annotations.get(DELETION_COST_ANNOTATION)),
+        cost_before=_shared(annotations.get(COST_BEFORE_ANNOTATION)),
+        host_network=host_network,
+    )
+
+
+def node(raw: Raw) -> Node:
+    """Read a Node."""
+    meta = raw["metadata"]
+    return Node(intern(meta["name"]), meta["uid"], _shared((meta.get("labels") or {}).get(ZONE_LABEL)))
+
+
+def template_digest(template: Raw) -> str:
+    """Digest a pod template, so that equal digests mean the same revision.
+
+    Like the Deployment controller (``EqualIgnoreHash``) it disregards the ``pod-template-hash`` label, which
+    only the ReplicaSet's copy has, and the empty ``creationTimestamp`` that some API servers write.
+    """
+    meta = dict(template.get("metadata") or {})
+    if meta.get("creationTimestamp") is None:
+        meta.pop("creationTimestamp", None)
+    meta["labels"] = {k: v for k, v in (meta.get("labels") or {}).items() if k != POD_TEMPLATE_HASH_LABEL}
+    canonical = orjson.dumps({**template, "metadata": meta}, option=orjson.OPT_SORT_KEYS)
+    return intern(hashlib.blake2b(canonical, digest_size=8).hexdigest())
+
+
+def _strategy(raw: Raw) -> Strategy:
+    kind = intern(raw.get("type", "RollingUpdate"))
+    if kind != "RollingUpdate":
+        return Strategy(kind)
+    numbers = raw.get("rollingUpdate") or {}
+    return Strategy(
+        kind,
+        max_surge=numbers.get("maxSurge", DEFAULT_SURGE),
+        max_unavailable=numbers.get("maxUnavailable", DEFAULT_UNAVAILABLE),
+    )
+
+
+def _controller(meta: Raw, kind: str) -> str | None:
+    """The UID of the apps/v1 object of that kind that controls this one."""
+    for owner in meta.get("ownerReferences") or ():
+        if owner.get("controller") and owner["kind"] == kind and owner["apiVersion"] == "apps/v1":
+            return intern(owner["uid"])
+    return None
+
+
+def _annotations(meta: Raw) -> Mapping[str, str]:
+    return meta.get("annotations") or {}
+
+
+def _ports(spec: Raw) -> tuple[int, ...]:
+    """Declared ports of everything that keeps running: containers, and init containers that are sidecars."""
+    sidecars = [each for each in spec.get("initContainers") or () if each.get("restartPolicy") == "Always"]
+    containers = [*spec["containers"], *sidecars]
+    return _shared_ports(
+        tuple(port["containerPort"] for each in containers for port in each.get("ports") or ())
+    )
+
+
+@lru_cache(maxsize=4096)
+def _shared_ports(ports: tuple[int, ...]) -> tuple[int, ...]:
+    """The one tuple that all pods with these ports share."""
+    return ports
+
+
+def _restarts(status: Raw) -> int:
+    """Of the container that restarted most, which is what ranks pods when a ReplicaSet shrinks."""
+    return max((each.get("restartCount", 0) for each in status.get("containerStatuses") or ()), default=0)
+
+
+def _ready_since(status: Raw) -> float | None:
+    for condition in status.get("conditions") or ():
+        if condition["type"] == "Ready":
+            since = condition.get("lastTransitionTime")
+            return _seconds(since) if since and condition["status"] == "True" else None
+    return None
+
+
+def _shared(text: str | None) -> str | None:
+    return None if text is None else intern(text)
+
+
+def _seconds(timestamp: str) -> float:
+    return datetime.fromisoformat(timestamp).timestamp()
