@@ -1,0 +1,1 @@
+"""Elastic Load Balancing as a rollout sees it: target groups, the query endpoint, and where requests go."""
