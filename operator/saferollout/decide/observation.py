@@ -209,8 +209,8 @@ class Observation:
 
     ``problems`` were found on the way here (a bad spec, a missing Deployment, a stale cache).
     ``deleting`` says that the SafeRollout is going away and the Deployment is to be given back.
-    ``reused`` are addresses of ``memory.draining`` that another live pod, of any owner, has by now: the
-    targets there are that pod's, the retired pod's own are gone.
+    ``foreign`` are addresses of draining targets that a live pod outside of the Deployment has by now: those
+    targets are that pod's.
     """
 
     now: float
@@ -224,4 +224,4 @@ class Observation:
     target_groups: tuple[TargetGroup, ...] = ()
     problems: tuple[Problem, ...] = ()
     deleting: bool = False
-    reused: frozenset[str] = frozenset()
+    foreign: frozenset[str] = frozenset()

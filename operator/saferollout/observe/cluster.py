@@ -13,13 +13,13 @@ from kubernetes.aio.client import ApiClient
 from saferollout.decide.observation import Deployment, Pod, ReplicaSet
 from saferollout.observe import records
 from saferollout.observe.index import Groups, Lookup
-from saferollout.observe.informer import Informer
+from saferollout.observe.informer import Gap, Informer
 
 
 class Cluster:
     """Deployments, ReplicaSets, pods and Nodes, of all namespaces or of those given.
 
-    All look-ups are answered from memory, as of ``stale_since`` when that is not ``None``.
+    All look-ups are answered from memory; ``gap`` tells how far that can be relied on.
     """
 
     def __init__(self, api: ApiClient, namespaces: Sequence[str] = ()) -> None:
@@ -77,11 +77,10 @@ class Cluster:
             await informer.synced()
 
     @property
-    def stale_since(self) -> float | None:
-        """Since when (epoch seconds) not everything is known, ``None`` while it is."""
-        return min(
-            (each.stale_since for each in self._informers if each.stale_since is not None), default=None
-        )
+    def gap(self) -> Gap | None:
+        """The longest time for which something has not been known, ``None`` while all is up to date."""
+        gaps = (each.gap for each in self._informers if each.gap is not None)
+        return min(gaps, key=lambda gap: (gap.listed, gap.since), default=None)
 
     def deployment(self, namespace: str, name: str) -> Deployment | None:
         """The Deployment of that name."""

@@ -11,6 +11,7 @@ import logging
 import random
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 import aiohttp
@@ -31,11 +32,21 @@ SHORT_SECONDS = 1.0
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A time of not knowing: ``since`` when (epoch seconds), and the last ``trouble`` met, if any.
+
+    ``listed`` is whether there is at least old knowledge; without it nothing is known to be absent.
+    """
+
+    path: str
+    since: float
+    listed: bool
+    trouble: str = ""
+
+
 class Informer(Generic[R]):
     """Follows the objects under one path of the API, for instance ``/api/v1/nodes``.
-
-    ``stale_since`` (epoch seconds) is when it stopped knowing what goes on: from the start until it has
-    listed and watches, and whenever its watch is interrupted. ``None`` while it is up to date.
 
     Listeners get (old record or ``None``, new record or ``None``) after the cache has changed. A relist
     swaps the cache at once and then reports the differences, deletions first.
@@ -52,7 +63,9 @@ class Informer(Generic[R]):
     ) -> None:
         self.records: dict[str, R] = {}
         """What there is, by UID; only to be read. A relist puts another dictionary in its place."""
-        self.stale_since: float | None = time.time()
+        self.gap: Gap | None = Gap(path, time.time(), listed=False)
+        """Set from the start until it has listed and watches, and while its watch is interrupted."""
+        self._path = path
         self._source = ListWatch(api, path, page)
         self._parse = parse
         self._backoff = backoff or Backoff(first=0.5, most=20.0)
@@ -73,24 +86,13 @@ class Informer(Generic[R]):
         while True:
             try:
                 await self._follow()
-                continue
-            except Refused as refused:
-                if not refused.passing:
-                    self._version = None
-                delay = self._backoff.failed(at_least=refused.retry_after)
-                log.warning("%s: %s; again in %.1f s", self._source.path, refused, delay)
-            except (aiohttp.ClientError, OSError, TimeoutError) as error:
-                delay = self._backoff.failed()
-                log.warning(
-                    "%s: %s; again in %.1f s", self._source.path, error or type(error).__name__, delay
-                )
-            except Exception:
-                self._version = None
-                delay = self._backoff.failed()
-                log.exception("%s: starting over in %.1f s", self._source.path, delay)
-            finally:
-                self._interrupted()
-            await asyncio.sleep(delay)
+                self._interrupted("")
+            except (
+                Exception
+            ) as error:  # the loop must outlive whatever the server, or a parser, comes up with
+                delay = self._failed(error)
+                log.warning("%s: %s; again in %.1f s", self._path, str(error) or repr(error), delay)
+                await asyncio.sleep(delay)
 
     async def _follow(self) -> None:
         """List if need be, then watch until the server ends the watch as agreed."""
@@ -100,7 +102,7 @@ class Informer(Generic[R]):
         seconds = WATCH_SECONDS * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, no secret
         opened = time.monotonic()
         async with self._source.watch(self._version, seconds) as lines:
-            self.stale_since = None
+            self.gap = None
             async for batch in lines:
                 for line in batch:
                     self._take(orjson.loads(line))
@@ -152,7 +154,7 @@ class Informer(Generic[R]):
         try:
             return self._parse(raw)
         except (KeyError, TypeError, ValueError, AttributeError):
-            log.exception("%s: cannot read %s", self._source.path, raw.get("metadata", {}).get("name"))
+            log.exception("%s: cannot read %s", self._path, raw.get("metadata", {}).get("name"))
             return None
 
     def _tell(self, old: R | None, new: R | None) -> None:
@@ -160,6 +162,17 @@ class Informer(Generic[R]):
             for listener in self._listeners:
                 listener(old, new)
 
-    def _interrupted(self) -> None:
-        if self.stale_since is None:
-            self.stale_since = time.time()
+    def _failed(self, error: Exception) -> float:
+        """Note a failure and return the seconds to wait. After a lost connection the same version will do."""
+        refused = error if isinstance(error, Refused) else None
+        lost = isinstance(error, (aiohttp.ClientError, OSError, TimeoutError))
+        if not lost and not (refused and refused.passing):
+            self._version = None
+        if not lost and not refused:
+            log.error("%s: unexpected", self._path, exc_info=error)
+        self._interrupted(str(error) or repr(error))
+        return self._backoff.failed(at_least=refused.retry_after if refused else 0.0)
+
+    def _interrupted(self, trouble: str) -> None:
+        since = self.gap.since if self.gap else time.time()
+        self.gap = Gap(self._path, since, self._synced.is_set(), trouble)

@@ -1,0 +1,102 @@
+"""The two questions put to ELBv2, as blocking calls for a thread."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+import boto3
+from botocore.config import Config
+from prometheus_client import Counter
+
+from saferollout.api.reasons import Reason
+from saferollout.decide.observation import Problem, Target, TargetState
+from saferollout.observe.elb_errors import explain
+
+if TYPE_CHECKING:
+    from mypy_boto3_elbv2 import ElasticLoadBalancingv2Client
+    from mypy_boto3_elbv2.type_defs import TargetHealthDescriptionTypeDef
+
+T = TypeVar("T")
+
+THREADS = 16
+
+CONFIG = Config(
+    connect_timeout=5,
+    read_timeout=5,
+    retries={"mode": "standard", "total_max_attempts": 2},  # throttling is to be seen, not sat out
+    max_pool_connections=THREADS,
+    user_agent_extra="saferollout",
+)
+
+REQUESTS = Counter(
+    "saferollout_elbv2_requests_total",
+    "Questions put to ELBv2, by operation and outcome (ok, or the reason of the failure).",
+    ["operation", "outcome"],
+)
+
+
+@dataclass
+class Unanswered(Exception):  # noqa: N818 - reads as what became of the question
+    """A question got no usable answer, and why."""
+
+    problem: Problem
+
+
+def connect(
+    session: boto3.session.Session | None = None, endpoint_url: str | None = None
+) -> ElasticLoadBalancingv2Client:
+    """Make a client; Region, credentials and endpoint come from boto3's usual chain unless given."""
+    return (session or boto3.session.Session()).client("elbv2", endpoint_url=endpoint_url, config=CONFIG)
+
+
+def target_type(client: ElasticLoadBalancingv2Client, arn: str) -> str:
+    """Ask for the target type of a target group: ``ip``, ``instance``, ``lambda`` or ``alb``.
+
+    Raises:
+        Unanswered: There is no such group, or ELBv2 did not say.
+    """
+    reply = _ask("DescribeTargetGroups", lambda: client.describe_target_groups(TargetGroupArns=[arn]))
+    for group in reply["TargetGroups"]:
+        return group.get("TargetType", "instance")
+    raise Unanswered(
+        Problem(
+            Reason.TARGET_GROUP_NOT_FOUND, f"ELBv2 lists no target group {arn}. What to do: correct the ARN."
+        )
+    )
+
+
+def targets(client: ElasticLoadBalancingv2Client, arn: str) -> tuple[Target, ...]:
+    """Ask for all targets of a target group and their health.
+
+    Raises:
+        Unanswered: ELBv2 did not say.
+    """
+    reply = _ask("DescribeTargetHealth", lambda: client.describe_target_health(TargetGroupArn=arn))
+    return tuple(_target(each) for each in reply["TargetHealthDescriptions"])
+
+
+def _ask(operation: str, request: Callable[[], T]) -> T:
+    try:
+        reply = request()
+    except Exception as error:
+        problem = explain(error, operation)
+        REQUESTS.labels(operation, problem.reason).inc()
+        raise Unanswered(problem) from error
+    REQUESTS.labels(operation, "ok").inc()
+    return reply
+
+
+def _target(raw: TargetHealthDescriptionTypeDef) -> Target:
+    """Read one target. A state that ELBv2 learned after this was written is neither healthy nor drained."""
+    target, health = raw.get("Target", {}), raw.get("TargetHealth", {})
+    state, description = health.get("State", ""), health.get("Description", "")
+    known = state in frozenset(TargetState)
+    return Target(
+        id=target.get("Id", ""),
+        port=target.get("Port", 0),
+        state=TargetState(state) if known else TargetState.UNAVAILABLE,
+        reason=health.get("Reason", ""),
+        description=description if known else f"state {state!r}: {description}",
+    )

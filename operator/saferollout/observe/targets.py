@@ -1,0 +1,150 @@
+"""Target health for all who ask: one shared call for each target group, and none while nobody asks."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from saferollout.api.reasons import Reason
+from saferollout.decide.observation import Problem, TargetGroup
+from saferollout.observe import arn as arns
+from saferollout.observe import elb, elb_errors
+from saferollout.observe.backoff import Backoff
+
+if TYPE_CHECKING:
+    from mypy_boto3_elbv2 import ElasticLoadBalancingv2Client
+
+DESCRIBED_SECONDS = 600.0
+"""How long a target group's type, which cannot change, is taken for known."""
+
+PATIENCE_SECONDS = 8.0
+"""How long anybody waits for an answer. The call goes on; who asks next may find it answered."""
+
+
+@dataclass(slots=True)
+class _Group:
+    """What is known of one target group. ``retry_at``: not to be asked again before, after a failure."""
+
+    answer: TargetGroup
+    region: str
+    described_at: float = 0.0
+    retry_at: float = 0.0
+    backoff: Backoff = field(default_factory=lambda: Backoff(first=1.0, most=30.0))
+    flight: asyncio.Task[None] | None = None
+
+
+class TargetHealth:
+    """Asks ELBv2 on behalf of every SafeRollout, in threads of its own.
+
+    Nothing that goes wrong is raised: it is the ``problem`` of the target group it concerns.
+    """
+
+    def __init__(self, connect: Callable[[], ElasticLoadBalancingv2Client] = elb.connect) -> None:
+        self._connect = connect
+        self._client: ElasticLoadBalancingv2Client | None = None
+        self._connecting = threading.Lock()
+        self._threads = ThreadPoolExecutor(elb.THREADS, thread_name_prefix="elbv2")
+        self._groups: dict[str, _Group] = {}
+
+    async def ask(self, target_groups: Iterable[str], *, not_before: float) -> tuple[TargetGroup, ...]:
+        """Return the state of these target groups (ARNs), in the same order.
+
+        An answer to a question that was sent at ``not_before`` (epoch seconds) or later is given as it is;
+        an older one is asked for anew, together with everybody else who is waiting for it.
+        """
+        latest = min(not_before, time.time())
+        return tuple(await asyncio.gather(*(self._one(arn, latest) for arn in target_groups)))
+
+    def close(self) -> None:
+        """Ask no more. Calls under way end by themselves, at the latest with their timeouts."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _one(self, arn: str, not_before: float) -> TargetGroup:
+        parsed = arns.TargetGroupArn.parse(arn)
+        if parsed is None:
+            detail = (
+                f"{arn!r} is not the ARN of a target group. What to do: write one such as {arns.EXAMPLE}."
+            )
+            return TargetGroup(arn, arn, problem=Reason.TARGET_GROUP_MALFORMED, detail=detail)
+        group = self._groups.setdefault(arn, _Group(TargetGroup(arn, parsed.name), parsed.region))
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while group.answer.asked_at < not_before and time.time() >= group.retry_at:
+            if group.flight is None or group.flight.done():
+                group.flight = asyncio.create_task(self._refresh(group))
+            await asyncio.wait([group.flight], timeout=deadline - time.monotonic())
+            if not group.flight.done():
+                return _with(group.answer, _silence())
+        return group.answer
+
+    async def _refresh(self, group: _Group) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            group.answer = await loop.run_in_executor(self._threads, self._look, group)
+        except elb.Unanswered as unanswered:
+            group.answer = _with(group.answer, unanswered.problem)
+            group.retry_at = time.time() + group.backoff.failed()
+        else:
+            group.retry_at = 0.0
+            group.backoff.succeeded()
+
+    def _look(self, group: _Group) -> TargetGroup:
+        """Ask what needs to be asked; runs in a thread.
+
+        Raises:
+            Unanswered: No answer, or a target group that cannot be followed.
+        """
+        client, arn = self._connected(), group.answer.arn
+        if group.region != client.meta.region_name:
+            raise elb.Unanswered(_other_region(group, client.meta.region_name))
+        kind = group.answer.target_type
+        if time.time() - group.described_at > DESCRIBED_SECONDS:
+            kind = elb.target_type(client, arn)
+            if kind != "ip":
+                raise elb.Unanswered(_unsupported(group, kind))
+            group.described_at = time.time()
+        sent = time.time()
+        found = elb.targets(client, arn)
+        return replace(group.answer, target_type=kind, targets=found, asked_at=sent, problem=None, detail="")
+
+    def _connected(self) -> ElasticLoadBalancingv2Client:
+        """The client, made once; botocore's clients are thread-safe, making them is not."""
+        with self._connecting:
+            if self._client is None:
+                try:
+                    self._client = self._connect()
+                except Exception as error:
+                    raise elb.Unanswered(elb_errors.explain(error, "connecting to ELBv2")) from error
+            return self._client
+
+
+def _with(answer: TargetGroup, problem: Problem) -> TargetGroup:
+    return replace(answer, problem=problem.reason, detail=problem.message)
+
+
+def _silence() -> Problem:
+    remedy = elb_errors.REMEDIES[Reason.ENDPOINT_UNREACHABLE]
+    return Problem(
+        Reason.ENDPOINT_UNREACHABLE,
+        f"ELBv2 has not answered for {PATIENCE_SECONDS:.0f} s. What to do: {remedy}.",
+    )
+
+
+def _other_region(group: _Group, ours: str) -> Problem:
+    return Problem(
+        Reason.TARGET_GROUP_OTHER_REGION,
+        f"target group {group.answer.name} is in {group.region}, the operator asks in {ours}. What to do:"
+        f" correct the ARN, or run an operator with AWS_REGION={group.region}.",
+    )
+
+
+def _unsupported(group: _Group, kind: str) -> Problem:
+    return Problem(
+        Reason.TARGET_GROUP_UNSUPPORTED,
+        f"target group {group.answer.name} has targets of type {kind}; only pods as targets of type ip can be"
+        " followed. What to do: use target-type ip.",
+    )
