@@ -1,1 +1,1 @@
-"""Doing it: the only writes to Deployments, pods, Events and status."""
+"""Doing it: the only writes to Deployments, ReplicaSets, pods and status."""

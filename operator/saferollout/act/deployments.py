@@ -1,0 +1,94 @@
+"""The one writer of Deployments: a decision becomes the smallest patch that makes it so."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+from kubernetes.aio.client import ApiClient, AppsV1Api
+from kubernetes.aio.client.exceptions import ApiException
+
+from saferollout.act.requests import MERGE, PATCHED_BY, TIMEOUT
+from saferollout.api.names import FIELD_MANAGER, LEDGER_ANNOTATION
+from saferollout.decide import ledger as ledgers
+from saferollout.decide.decision import Change
+from saferollout.decide.ledger import Settings, live_settings
+from saferollout.decide.observation import Deployment
+
+
+def patch_of(deployment: Deployment, change: Change) -> dict[str, Any]:
+    """Return the JSON merge patch that makes ``change``, valid only for the version it was decided on.
+
+    What is the same stays out of it, and so out of the operator's field ownership.
+    """
+    live = _fields(live_settings(deployment))
+    spec = {name: value for name, value in _fields(change.settings).items() if value != live[name]}
+    text = None if change.ledger is None else ledgers.write(change.ledger)
+    return {
+        "metadata": {
+            "resourceVersion": deployment.resource_version,
+            "annotations": {LEDGER_ANNOTATION: text},
+        },
+        "spec": spec,
+    }
+
+
+async def make(api: ApiClient, deployment: Deployment, change: Change) -> int:
+    """Make the change and return the resourceVersion it led to.
+
+    Raises:
+        ApiException: With status 409 if the Deployment is no longer what the decision was made on.
+    """
+    written = await AppsV1Api(api).patch_namespaced_deployment(
+        deployment.name, deployment.namespace, patch_of(deployment, change), **PATCHED_BY, **MERGE
+    )
+    return int(written.metadata.resource_version)
+
+
+async def disown(api: ApiClient, namespace: str, name: str) -> None:
+    """Take the operator's entries out of the Deployment's ``managedFields``.
+
+    Giving a value back makes its writer the owner of the field (kubernetes *Server-Side Apply*, operation
+    Update), which would be a trace, and a conflict for the user's next apply.
+
+    Raises:
+        ApiException: With status 409 if somebody wrote the Deployment in between.
+    """
+    apps = AppsV1Api(api)
+    try:
+        found = await apps.read_namespaced_deployment(name, namespace, _request_timeout=TIMEOUT)
+    except ApiException as error:
+        if error.status == HTTPStatus.NOT_FOUND:
+            return
+        raise
+    entries = found.metadata.managed_fields or []
+    ours = [index for index, entry in enumerate(entries) if entry.manager == FIELD_MANAGER]
+    if not ours:
+        return
+    unchanged = {"op": "test", "path": "/metadata/resourceVersion", "value": found.metadata.resource_version}
+    removals = [{"op": "remove", "path": f"/metadata/managedFields/{index}"} for index in reversed(ours)]
+    await apps.patch_namespaced_deployment(
+        name, namespace, [unchanged, *removals], _content_type="application/json-patch+json", **PATCHED_BY
+    )
+
+
+async def set_min_ready(api: ApiClient, namespace: str, replica_set: str, seconds: int) -> None:
+    """Give a superseded ReplicaSet its ``minReadySeconds`` back."""
+    await AppsV1Api(api).patch_namespaced_replica_set(
+        replica_set, namespace, {"spec": {"minReadySeconds": seconds or None}}, **PATCHED_BY, **MERGE
+    )
+
+
+def _fields(settings: Settings) -> dict[str, Any]:
+    """Return the settings as ``spec`` has them; what the API server leaves out when it is zero is ``None``."""
+    strategy = settings.strategy
+    rolling = {"maxSurge": strategy.max_surge, "maxUnavailable": strategy.max_unavailable}
+    return {
+        "paused": settings.paused or None,
+        "minReadySeconds": settings.min_ready_seconds or None,
+        "progressDeadlineSeconds": settings.progress_deadline_seconds,
+        "strategy": {
+            "type": strategy.type,
+            "rollingUpdate": rolling if strategy.type == "RollingUpdate" else None,
+        },
+    }

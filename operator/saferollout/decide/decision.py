@@ -1,0 +1,127 @@
+"""What a decision consists of. Acting it out is somebody else's business."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from saferollout.api.reasons import Reason
+from saferollout.decide.ledger import Ledger, Settings
+from saferollout.decide.observation import Memory
+
+
+class Move(StrEnum):
+    """The five things that are ever done to a Deployment."""
+
+    ADOPT = "Adopt"
+    PAUSE = "Pause"
+    RELEASE = "Release"
+    FINISH = "Finish"
+    GIVE_BACK = "GiveBack"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One patch of the Deployment: the settings it is to have, and the ledger to go with them."""
+
+    move: Move
+    settings: Settings
+    ledger: Ledger | None
+
+
+@dataclass(frozen=True, slots=True)
+class CostWrite:
+    """A deletion cost to write on a pod, with what it had before; ``None`` removes the annotation."""
+
+    pod: str
+    cost: str | None
+    before: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """A closed gate: its reason, the sentence for the user, and when it is worth looking again (seconds).
+
+    ``None`` leaves the time of the next look to the poll interval.
+    """
+
+    reason: Reason
+    message: str
+    look_again: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """An Event to be recorded. ``warning`` makes it one of type Warning."""
+
+    reason: str
+    message: str
+    warning: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A rollout that has ended, for the history. Times are seconds since the epoch."""
+
+    revision: str
+    started_at: float
+    finished_at: float
+    steps: int
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneCount:
+    """One zone in numbers of pods."""
+
+    name: str
+    serving: int
+    updated: int
+    floor: int
+
+
+@dataclass(frozen=True, slots=True)
+class GroupCount:
+    """One target group in numbers of targets."""
+
+    name: str
+    arn: str
+    target_type: str
+    healthy: int
+    initial: int
+    unhealthy: int
+    draining: int
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """The rollout in numbers, as the status shows it."""
+
+    desired: int = 0
+    updated: int = 0
+    serving: int = 0
+    step: int = 0
+    steps: int = 0
+    zones: tuple[ZoneCount, ...] = ()
+    groups: tuple[GroupCount, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The next move and how things stand.
+
+    ``memory`` is written before ``change`` is made. ``look_again`` (seconds) is when to decide anew though
+    nothing has changed: ``None`` after the poll interval, ``inf`` never. ``gone`` says that nothing of the
+    operator is left on the Deployment, so that a SafeRollout that is being deleted may go.
+    """
+
+    reason: Reason
+    message: str
+    memory: Memory
+    picture: Picture
+    change: Change | None = None
+    costs: tuple[CostWrite, ...] = ()
+    unfence: tuple[tuple[str, int], ...] = ()
+    notes: tuple[Note, ...] = ()
+    finished: Finished | None = None
+    look_again: float | None = None
+    gone: bool = False

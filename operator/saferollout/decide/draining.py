@@ -1,0 +1,75 @@
+"""Which targets of retired pods ELBv2 has not let go of yet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from saferollout.decide.observation import Draining, Pod, TargetGroup, TargetState
+from saferollout.decide.rollout import Rollout
+from saferollout.decide.serving import by_address, targets_of
+
+
+def targets_to_drain(pods: Iterable[Pod], groups: Iterable[TargetGroup], since: float) -> Iterator[Draining]:
+    """Yield an entry for every target that these pods have, to be remembered until it has drained."""
+    leaving = tuple(pods)
+    for group in groups:
+        targets = by_address(group)
+        for pod in leaving:
+            for target in targets_of(pod, targets):
+                if target.state is not TargetState.UNUSED:
+                    yield Draining(group.arn, target.id, target.port, pod.name, pod.zone, since)
+
+
+def still_draining(rollout: Rollout) -> tuple[Draining, ...]:
+    """Return every target that is not drained, oldest first.
+
+    They are those on record, those of pods on their way out (whoever sent them), and those that ELBv2 calls
+    ``draining`` at an address no live pod has. A target is drained when it is ``unused`` or absent (AWS:
+    *Target health status*); an address that a live pod has is that pod's.
+    """
+    seen = rollout.observation
+    leaving = [pod for pod in seen.pods if pod.terminating]
+    entries = {
+        _key(each): each
+        for each in (
+            *_orphans(rollout),
+            *targets_to_drain(leaving, seen.target_groups, seen.now),
+            *seen.memory.draining,
+        )
+    }
+    listed = {group.arn: by_address(group) for group in seen.target_groups if group.targets is not None}
+    known = {group.arn for group in seen.target_groups}
+    live = {pod.ip: pod for pod in rollout.live}
+
+    def open_still(entry: Draining) -> bool:
+        if entry.target_group not in known:
+            return False
+        successor = live.get(entry.id)
+        if entry.id in seen.foreign or (successor is not None and successor.name != entry.pod):
+            return False
+        if entry.target_group not in listed:
+            return True
+        return any(
+            target.port == entry.port and target.state is not TargetState.UNUSED
+            for target in listed[entry.target_group].get(entry.id, ())
+        )
+
+    return tuple(sorted(filter(open_still, entries.values()), key=lambda each: (each.since, _key(each))))
+
+
+def without_survivors(entries: Iterable[Draining], rollout: Rollout) -> tuple[Draining, ...]:
+    """Drop the entries of pods that were chosen and are still here: only for sizes that have settled."""
+    alive = {pod.name for pod in rollout.live}
+    return tuple(each for each in entries if each.pod not in alive)
+
+
+def _orphans(rollout: Rollout) -> Iterator[Draining]:
+    held = {pod.ip for pod in rollout.observation.pods} | rollout.observation.foreign
+    for group in rollout.observation.target_groups:
+        for target in group.targets or ():
+            if target.state is TargetState.DRAINING and target.id not in held:
+                yield Draining(group.arn, target.id, target.port, "", None, rollout.observation.now)
+
+
+def _key(entry: Draining) -> tuple[str, str, int]:
+    return entry.target_group, entry.id, entry.port

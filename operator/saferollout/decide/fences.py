@@ -1,0 +1,47 @@
+"""The availability fence: ``minReadySeconds`` as the brake that ``paused`` is not (mechanics of the design).
+
+A pod counts as available only when it has been Ready for ``minReadySeconds``. A value just below the age of
+the youngest pod that has passed the gate leaves all of those available and none that comes after.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from saferollout.decide.ledger import Settings
+from saferollout.decide.observation import Pod
+
+WALL = 10 * 365 * 24 * 3600
+"""A fence (seconds) that no pod ever passes: ten years."""
+
+MARGIN = 2.0
+"""Seconds between a fence and the age of the youngest pod behind it: one for the whole seconds in which
+Kubernetes writes times, one for clocks that differ."""
+
+_MOST = 2**31 - 1
+
+
+def youngest_age(pods: Iterable[Pod], now: float) -> float:
+    """Return how long the most recently Ready of these pods has been so, in seconds; 0 if one is not Ready."""
+    return min(
+        (now - pod.ready_since if pod.ready_since is not None else 0.0 for pod in pods), default=math.inf
+    )
+
+
+def behind(pods: Iterable[Pod], now: float) -> int:
+    """Return the highest fence (seconds) that leaves all of these pods available; ``WALL`` if there are none."""
+    age = youngest_age(pods, now)
+    return WALL if age == math.inf else max(0, math.floor(age - MARGIN))
+
+
+def wait_for(pods: Iterable[Pod], now: float, fence: float) -> float:
+    """Return how many seconds are missing until a fence of ``fence`` seconds leaves these pods available."""
+    return max(0.0, math.ceil(fence) + MARGIN - youngest_age(pods, now))
+
+
+def deadline(users: Settings, fence: int) -> int | None:
+    """Return a ``progressDeadlineSeconds`` above ``fence``, as the API server demands, as far off as the user's."""
+    if users.progress_deadline_seconds is None or fence == users.min_ready_seconds:
+        return users.progress_deadline_seconds
+    return min(_MOST, users.progress_deadline_seconds + fence)

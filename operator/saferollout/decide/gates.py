@@ -1,0 +1,175 @@
+"""The gates between two releases. Each one passes (``None``) or says what it waits for.
+
+They are asked in the order of ``GATES``; the first closed one names the wait. Unknown is closed.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from saferollout.api.reasons import Reason
+from saferollout.decide import fences, zones
+from saferollout.decide.decision import Wait
+from saferollout.decide.observation import Draining, TargetGroup
+from saferollout.decide.rollout import Rollout
+from saferollout.decide.victims import LOWEST_COST, Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """The release that is being considered: the rollout, the pods it would take, and what stands against it."""
+
+    rollout: Rollout
+    plan: Plan
+    floors: Mapping[str, int]
+    draining: tuple[Draining, ...]
+    planned_at: float
+
+
+def targets_known(step: Step) -> Wait | None:
+    """Every target group has answered, and lately."""
+    for group in step.rollout.observation.target_groups:
+        if (wait := unanswered(group, step.rollout)) is not None:
+            return wait
+    return None
+
+
+def unanswered(group: TargetGroup, rollout: Rollout) -> Wait | None:
+    """Return why the group's answer does not count, ``None`` if it does."""
+    seen = rollout.observation
+    if group.targets is None:
+        return Wait(
+            group.problem or Reason.TARGET_HEALTH_STALE, group.detail or f"{group.name} has not answered yet"
+        )
+    age = seen.now - group.asked_at
+    if age <= seen.tuning.stale_after:
+        return None
+    why = f": {group.detail}" if group.detail else ""
+    return Wait(
+        group.problem or Reason.TARGET_HEALTH_STALE,
+        f"the last answer about {group.name} is older than {seen.tuning.stale_after:g}s{why}",
+    )
+
+
+def settled(step: Step) -> Wait | None:
+    """The controllers have done what the last change asked of them."""
+    missing = step.rollout.unsettled
+    return None if missing is None else Wait(Reason.WAITING_FOR_PODS, missing)
+
+
+def healthy(step: Step) -> Wait | None:
+    """Every new pod serves: Ready, and healthy in every target group."""
+    pods = step.rollout.new_pods
+    count = step.rollout.serving.count(pods)
+    if count == len(pods):
+        return None
+    why = shortened(step.rollout.serving.reasons(pods))
+    return Wait(Reason.WAITING_FOR_HEALTH, f"{count} of {len(pods)} new pods serve; {why}")
+
+
+def drained(step: Step) -> Wait | None:
+    """No target of an earlier retired pod is still draining."""
+    if not step.draining:
+        return None
+    names = {group.arn: group.name for group in step.rollout.observation.target_groups}
+    which = shortened([f"{each.id}:{each.port} in {names[each.target_group]}" for each in step.draining])
+    return Wait(Reason.WAITING_FOR_DRAIN, f"draining: {which}")
+
+
+def zones_known(step: Step) -> Wait | None:
+    """The zone of every serving pod is known, if zones have a floor at all."""
+    if step.rollout.observation.policy.min_healthy in {0, "0%"}:
+        return None
+    lost = [pod.name for pod in step.rollout.serving.pods if pod.zone is None]
+    if not lost:
+        return None
+    return Wait(
+        Reason.ZONE_UNKNOWN, f"no zone is known for {shortened(lost)}: label the nodes with their zone"
+    )
+
+
+def zones_kept(step: Step) -> Wait | None:
+    """No zone is brought below its floor."""
+    serving = step.rollout.serving
+    leaving = zones.serving_by_zone(pod for pod in step.plan.victims if pod.name not in serving.why_not)
+    now = zones.serving_by_zone(serving.pods)
+    after = Counter({zone: count - leaving[zone] for zone, count in now.items()})
+    broken = zones.below(after, leaving, step.floors)
+    if not broken:
+        return None
+    which = shortened(
+        [f"{zone} would keep {after[zone]} of at least {step.floors[zone]} serving pods" for zone in broken]
+    )
+    return Wait(
+        Reason.ZONE_FLOOR,
+        f"{which}; new pods landed elsewhere: give the template topologySpreadConstraints over"
+        " topology.kubernetes.io/zone with matchLabelKeys: [pod-template-hash]",
+    )
+
+
+def capacity_kept(step: Step) -> Wait | None:
+    """As many pods serve afterwards as the Deployment asks for, or nothing that serves is taken."""
+    serving = step.rollout.serving
+    leaving = serving.count(step.plan.victims)
+    left, wanted = len(serving.pods) - leaving, step.rollout.deployment.replicas
+    if leaving == 0 or left >= wanted:
+        return None
+    why = shortened(serving.reasons(step.rollout.old_pods))
+    return Wait(Reason.CAPACITY_LOW, f"{left} of {wanted} pods would be left serving; {why}")
+
+
+def aged(step: Step) -> Wait | None:
+    """The new pods have been Ready for as long as the user asks, and long enough to be fenced."""
+    rollout = step.rollout
+    seen = rollout.observation
+    fence = float(rollout.users.min_ready_seconds)
+    if not rollout.last_batch:
+        fence = max(fence, seen.tuning.least_fence)
+    missing = fences.wait_for(rollout.new_pods, seen.now, fence)
+    if missing == 0:
+        return None
+    return Wait(
+        Reason.WAITING_FOR_READY_AGE,
+        f"new pods must have been Ready for {fence + fences.MARGIN:g}s before the next release",
+        look_again=missing,
+    )
+
+
+def costs_settled(step: Step) -> Wait | None:
+    """The deletion costs of the chosen pods are written, and old enough for the controllers to know them."""
+    seen = step.rollout.observation
+    missing = step.planned_at + seen.tuning.settle - seen.now
+    if not step.plan.ranked or (
+        missing <= 0 and all(pod.deletion_cost == LOWEST_COST for pod in step.plan.ranked)
+    ):
+        return None
+    which = shortened([pod.name for pod in step.plan.ranked])
+    return Wait(Reason.SETTLING_COSTS, f"deletion costs settle on {which}", look_again=max(missing, 0.1))
+
+
+Gate = Callable[[Step], Wait | None]
+
+GATES: tuple[Gate, ...] = (
+    targets_known,
+    settled,
+    healthy,
+    drained,
+    zones_known,
+    zones_kept,
+    capacity_kept,
+    aged,
+    costs_settled,
+)
+
+
+def first_closed(step: Step, gates: Iterable[Gate] = GATES) -> Wait | None:
+    """Return the wait of the first closed gate, ``None`` if all are open."""
+    return next((wait for gate in gates if (wait := gate(step)) is not None), None)
+
+
+def shortened(items: list[str], most: int = 3) -> str:
+    """Join the first few items, and count the rest: a message is for people."""
+    more = f" and {len(items) - most} more" if len(items) > most else ""
+    return ", ".join(items[:most]) + more

@@ -1,0 +1,107 @@
+"""What the operator has changed on a Deployment, and what the user had there: one annotation.
+
+A field is in the ledger exactly while its value is the operator's. What the user had is kept beside it,
+so that giving it back needs no memory but the Deployment itself.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from saferollout.decide.observation import Deployment, Strategy
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The fields of a Deployment that a rollout needs to change, with their values."""
+
+    paused: bool
+    strategy: Strategy
+    min_ready_seconds: int
+    progress_deadline_seconds: int | None
+
+
+SETTINGS = tuple(each.name for each in fields(Settings))
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """One release, written in the same patch that makes it, so that its end can be recognised by anybody.
+
+    ``target`` is the digest of the template it moves to and ``replicas`` the size it was made for; ``new``
+    and ``old`` are the sizes of the target ReplicaSet and of all others together (pods) when it has happened.
+    """
+
+    target: str
+    replicas: int
+    new: int
+    old: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """``users``: the values to give back. ``ours``: the operator's, by the same names."""
+
+    users: Mapping[str, Any] = field(default_factory=dict)
+    ours: Mapping[str, Any] = field(default_factory=dict)
+    release: Release | None = None
+
+
+def live_settings(deployment: Deployment) -> Settings:
+    """Return the settings as they are on the Deployment now, whoever they are from."""
+    return Settings(**{name: getattr(deployment, name) for name in SETTINGS})
+
+
+def users_settings(deployment: Deployment, ledger: Ledger | None) -> Settings:
+    """Return the settings the user wants: those on record, unless somebody has written the field since."""
+    live = live_settings(deployment)
+    if ledger is None:
+        return live
+    given = {
+        name: ledger.users[name]
+        for name in SETTINGS
+        if name in ledger.users and getattr(live, name) == ledger.ours.get(name)
+    }
+    return Settings(**{name: given.get(name, getattr(live, name)) for name in SETTINGS})
+
+
+def keep(users: Settings, ours: Settings, release: Release | None = None) -> Ledger | None:
+    """Return the ledger for putting ``ours`` in place of ``users``; ``None`` if there is nothing to keep."""
+    changed = [name for name in SETTINGS if getattr(users, name) != getattr(ours, name)]
+    if not changed and release is None:
+        return None
+    return Ledger(
+        users={name: getattr(users, name) for name in changed},
+        ours={name: getattr(ours, name) for name in changed},
+        release=release,
+    )
+
+
+def write(ledger: Ledger) -> str:
+    """Return the annotation's text."""
+    content = {name: value for name, value in asdict(ledger).items() if value}
+    return json.dumps(content, sort_keys=True, separators=(",", ":"))
+
+
+def read(text: str | None) -> Ledger | None:
+    """Return the ledger in the annotation's text; a text that is none counts as absent."""
+    try:
+        content = json.loads(text or "")
+        release = content.get("release")
+        return Ledger(
+            users=_settings(content.get("users", {})),
+            ours=_settings(content.get("ours", {})),
+            release=Release(**release) if release else None,
+        )
+    except (ValueError, TypeError, AttributeError):
+        return None
+
+
+def _settings(content: Mapping[str, Any]) -> dict[str, Any]:
+    known = {name: content[name] for name in SETTINGS if name in content}
+    if "strategy" in known:
+        known["strategy"] = Strategy(**known["strategy"])
+    return known

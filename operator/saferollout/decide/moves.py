@@ -1,0 +1,89 @@
+"""The five moves, each as the settings the Deployment is to have afterwards."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from saferollout.decide import fences, steps
+from saferollout.decide.decision import Change, Move
+from saferollout.decide.ledger import Release, Settings, keep, live_settings
+from saferollout.decide.observation import Strategy
+from saferollout.decide.rollout import Rollout
+
+
+def rest(rollout: Rollout, move: Move) -> Change:
+    """Everything as the user has it, but for a strategy that gives nothing up before it has something new.
+
+    Until the operator sees a new template, the Deployment can then only add a step's worth of pods.
+    """
+    strategy = _strategy(rollout.observation.policy.max_surge)
+    return _change(move, rollout, replace(rollout.users, strategy=strategy))
+
+
+def pause(rollout: Rollout) -> Change:
+    """Hold the Deployment at the sizes it has.
+
+    ``maxSurge`` is set so that they are what a paused Deployment keeps (kubernetes ``scale``). With the target
+    complete the pause protects no old pod, and a wall is put up instead (kubernetes ``IsSaturated``).
+    """
+    excess = rollout.surplus or rollout.step_size
+    last = rollout.last_batch or (rollout.new == 0 and excess >= rollout.deployment.replicas)
+    settings = replace(_fenced(rollout, fences.WALL if last else None, excess), paused=True)
+    return _change(Move.PAUSE, rollout, settings)
+
+
+def release(rollout: Rollout) -> Change:
+    """Let one step happen: the surplus of old pods goes, and the next batch of new ones comes.
+
+    The fence in the same patch keeps the pods of the next batch from counting before it expires, so that one
+    step cannot become two. The last release takes down the wall and stays paused: the Deployment controller
+    then retires what is left.
+    """
+    replicas = rollout.deployment.replicas
+    if rollout.last_batch:
+        settings = replace(
+            live_settings(rollout.deployment),
+            min_ready_seconds=rollout.users.min_ready_seconds,
+            progress_deadline_seconds=rollout.users.progress_deadline_seconds,
+        )
+        return _change(Move.RELEASE, rollout, settings, _record(rollout, rollout.new, 0))
+    batch = steps.next_batch(rollout.step_size, rollout.new, replicas)
+    fence = fences.behind(rollout.new_pods, rollout.observation.now)
+    settings = replace(_fenced(rollout, fence, max(1, batch)), paused=False)
+    return _change(
+        Move.RELEASE, rollout, settings, _record(rollout, rollout.new + batch, rollout.old - rollout.surplus)
+    )
+
+
+def give_back(rollout: Rollout) -> Change | None:
+    """Everything as the user has it, and no trace; ``None`` if it is so already."""
+    if rollout.deployment.ledger is None:
+        return None
+    return _change(Move.GIVE_BACK, rollout, rollout.users)
+
+
+def differs(change: Change, rollout: Rollout) -> bool:
+    """Whether the Deployment is not yet as ``change`` wants it."""
+    return change.settings != live_settings(rollout.deployment) or change.ledger != rollout.ledger
+
+
+def _change(move: Move, rollout: Rollout, settings: Settings, release: Release | None = None) -> Change:
+    return Change(move, settings, keep(rollout.users, settings, release))
+
+
+def _fenced(rollout: Rollout, fence: int | None, max_surge: int) -> Settings:
+    seconds = rollout.users.min_ready_seconds if fence is None else fence
+    return Settings(
+        paused=rollout.users.paused,
+        strategy=_strategy(max_surge),
+        min_ready_seconds=seconds,
+        progress_deadline_seconds=fences.deadline(rollout.users, seconds),
+    )
+
+
+def _strategy(max_surge: int | str) -> Strategy:
+    return Strategy("RollingUpdate", max_surge, 0)
+
+
+def _record(rollout: Rollout, new: int, old: int) -> Release:
+    return Release(rollout.deployment.template, rollout.deployment.replicas, new, old)

@@ -1,0 +1,62 @@
+"""What the status keeps from one decision to the next, because the cluster cannot tell it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from saferollout.decide import draining, zones
+from saferollout.decide.observation import Draining, Memory, Pod
+from saferollout.decide.rollout import Rollout
+
+
+def remember(rollout: Rollout) -> Memory:
+    """Return the memory brought up to date with what is there now."""
+    memory = replace(rollout.observation.memory, draining=_draining(rollout))
+    if not rollout.in_progress:
+        return memory
+    groups = rollout.observation.target_groups
+    known = all(group.targets is not None for group in groups)
+    had = zones.serving_by_zone(rollout.serving.pods)
+    floors = zones.floors(rollout.observation.policy.min_healthy, had)
+    return replace(
+        memory,
+        stable=memory.stable or (rollout.old_sets[0].hash if rollout.old_sets else None),
+        target=rollout.target.hash if rollout.target else None,
+        started_at=memory.started_at or rollout.observation.now,
+        floors=memory.floors if memory.floors is not None or not known else tuple(floors.items()),
+    )
+
+
+def released(memory: Memory, victims: Iterable[Pod], rollout: Rollout) -> Memory:
+    """Return the memory with which a release is made: its moment, and the targets that will have to drain."""
+    now = rollout.observation.now
+    known = {(each.target_group, each.id, each.port) for each in memory.draining}
+    leaving = draining.targets_to_drain(victims, rollout.observation.target_groups, now)
+    added = (each for each in leaving if (each.target_group, each.id, each.port) not in known)
+    return replace(memory, step_started_at=now, draining=(*memory.draining, *added))
+
+
+def survivors(rollout: Rollout) -> list[str]:
+    """Return the pods that the last release was to take and that are still here: others went instead."""
+    memory = rollout.observation.memory
+    if (
+        memory.step_started_at is None
+        or memory.planned_at is None
+        or memory.step_started_at < memory.planned_at
+    ):
+        return []
+    alive = {pod.name for pod in rollout.live}
+    return [name for name in memory.retiring if name in alive]
+
+
+def completed(revision: str) -> Memory:
+    """Return what is remembered of a rollout that has ended: its revision."""
+    return Memory(stable=revision, target=revision)
+
+
+def _draining(rollout: Rollout) -> tuple[Draining, ...]:
+    entries = draining.still_draining(rollout)
+    if rollout.releasing or rollout.unsettled is not None:
+        return entries
+    return draining.without_survivors(entries, rollout)

@@ -1,0 +1,70 @@
+"""Who serves: Ready, not on its way out, and healthy in every target group (contract, first paragraph)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from saferollout.decide.observation import Pod, Target, TargetGroup, TargetState
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """``why_not`` says of every live pod that does not serve, by name, what keeps it from serving."""
+
+    pods: tuple[Pod, ...]
+    why_not: Mapping[str, str]
+
+    def count(self, among: Iterable[Pod]) -> int:
+        """Return how many of these pods serve."""
+        return sum(1 for pod in among if pod.name not in self.why_not)
+
+    def reasons(self, among: Iterable[Pod]) -> list[str]:
+        """Return why those of these pods that do not serve do not, in order of name."""
+        names = sorted(pod.name for pod in among)
+        return [f"{name}: {self.why_not[name]}" for name in names if name in self.why_not]
+
+
+def by_address(group: TargetGroup) -> Mapping[str, list[Target]]:
+    """Return the group's targets by their id."""
+    found: dict[str, list[Target]] = {}
+    for target in group.targets or ():
+        found.setdefault(target.id, []).append(target)
+    return found
+
+
+def targets_of(pod: Pod, targets: Mapping[str, list[Target]]) -> Iterator[Target]:
+    """Yield the targets that are this pod: its address, and a port one of its containers declares.
+
+    A pod that declares no port is matched by its address alone.
+    """
+    for target in targets.get(pod.ip or "", ()):
+        if not pod.ports or target.port in pod.ports:
+            yield target
+
+
+def who_serves(live: Iterable[Pod], groups: Iterable[TargetGroup]) -> Serving:
+    """Judge every live pod against every target group. A group that has not answered vouches for nobody."""
+    pods = tuple(live)
+    indexed = [(group, by_address(group)) for group in groups]
+    why_not = {pod.name: why for pod in pods if (why := _why_not(pod, indexed)) is not None}
+    return Serving(tuple(pod for pod in pods if pod.name not in why_not), why_not)
+
+
+def _why_not(pod: Pod, groups: Iterable[tuple[TargetGroup, Mapping[str, list[Target]]]]) -> str | None:
+    if pod.ready_since is None:
+        return f"not Ready ({pod.phase})"
+    for group, targets in groups:
+        if group.targets is None:
+            return f"{group.name} has not answered"
+        if group.asked_at < pod.ready_since:
+            # Whoever had the address before may have been healthy there.
+            return f"{group.name} has not been asked since it became Ready"
+        mine = list(targets_of(pod, targets))
+        if not mine:
+            return f"{pod.ip} is not registered in {group.name}"
+        for target in mine:
+            if target.state is not TargetState.HEALTHY:
+                because = f" ({target.reason})" if target.reason else ""
+                return f"{target.id}:{target.port} is {target.state} in {group.name}{because}"
+    return None

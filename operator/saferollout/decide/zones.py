@@ -1,0 +1,29 @@
+"""The zone floor: a zone that had serving pods never goes below it by anything the rollout does."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+from saferollout.api.quantities import rounded_up
+from saferollout.decide.observation import IntOrPercent, Pod
+
+
+def serving_by_zone(serving: Iterable[Pod]) -> Counter[str]:
+    """Count serving pods by zone. Pods of an unknown zone count nowhere."""
+    return Counter(pod.zone for pod in serving if pod.zone is not None)
+
+
+def floors(min_healthy: IntOrPercent, had: Mapping[str, int]) -> dict[str, int]:
+    """Return each zone's floor: ``zones.minHealthy``, a percent rounded up, capped by what the zone had."""
+    return {zone: min(rounded_up(min_healthy, count), count) for zone, count in sorted(had.items())}
+
+
+def below(after: Mapping[str, int], leaving: Mapping[str, int], floor: Mapping[str, int]) -> list[str]:
+    """Return the zones that these departures would bring below their floors.
+
+    ``after``: serving pods by zone when they are gone; ``leaving``: how many of the departing ones serve.
+    """
+    return sorted(
+        zone for zone, count in leaving.items() if count and after.get(zone, 0) < floor.get(zone, 0)
+    )
