@@ -29,7 +29,7 @@ ZoneOf = Callable[[str], str | None]
 """The zone an IP address or instance id is in, ``None`` if unknown."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Target:
     """A registered or draining target. ``since`` is when its health last changed."""
 

@@ -1,0 +1,59 @@
+"""What the data plane believes of a target group: the word of the control plane, some time later."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+
+from saferollout.decide.observation import TargetState
+from saferollout.sim.elbv2.health import CHECKING, DRAINING, Health
+from saferollout.sim.elbv2.target_group import Target, TargetGroup
+from saferollout.sim.timeline import Timeline
+
+_TAKES_TRAFFIC = frozenset({TargetState.HEALTHY, TargetState.UNAVAILABLE})
+_LAST_RESORT = frozenset({TargetState.UNHEALTHY, TargetState.UNHEALTHY_DRAINING})
+
+
+class Routing:
+    """Where new requests go.
+
+    ``up`` are the targets taken for healthy. ``stray`` are those that are being deregistered and get requests
+    all the same, for the ``stray_seconds`` of the group.
+    """
+
+    def __init__(self, timeline: Timeline, group: TargetGroup) -> None:
+        self.up: tuple[Target, ...] = ()
+        self.stray: tuple[Target, ...] = ()
+        self._timeline = timeline
+        self._group = group
+        group.subscribe(self._hear)
+
+    def last_resort(self) -> list[Target]:
+        """Where requests go when nothing is healthy: to every registered target in use (fail-open)."""
+        return [
+            target
+            for target in self._group.registered()
+            if target.state in _LAST_RESORT or target.health is CHECKING
+        ]
+
+    def _hear(self, target: Target) -> None:
+        config = self._group.config
+        self._timeline.after_scaled(config.lag_seconds, partial(self._learn, target, target.health))
+        if target.health is DRAINING:
+            until = max(config.stray_seconds, config.lag_seconds)
+            self._timeline.after_scaled(until, partial(self._let_go, target))
+
+    def _learn(self, target: Target, health: Health) -> None:
+        was_up = target in self.up
+        self.up = _without(self.up, target)
+        if health.state in _TAKES_TRAFFIC:
+            self.up = (*self.up, target)
+        elif was_up and health is DRAINING:
+            self.stray = (*self.stray, target)
+
+    def _let_go(self, target: Target) -> None:
+        self.stray = _without(self.stray, target)
+
+
+def _without(targets: Iterable[Target], one: Target) -> tuple[Target, ...]:
+    return tuple(target for target in targets if target is not one)
