@@ -99,19 +99,25 @@ class Traffic:
         self._timeline = timeline
         self._load_balancer = load_balancer
         self._chance = Random(config.seed)  # noqa: S311 - a load that can be repeated, not a secret
-        self._due = 0.0
+        self._start = timeline.now
+        self._beats = 0
+        self._sent = 0
         ttl = config.dns_ttl_seconds / timeline.speed
         self._resolvers = [
             Resolver(load_balancer, ttl, timeline.now + ttl * number / config.clients)
             for number in range(config.clients)
         ]
-        timeline.after(_BEAT, self._send)
+        self._wait()
 
     def _send(self) -> None:
         now, chance = self._timeline.now, self._chance
-        self._due += self.config.rate * _BEAT * self._timeline.speed
-        while self._due >= 1:
-            self._due -= 1
+        due = int(self._beats * _BEAT * self.config.rate * self._timeline.speed)
+        for _ in range(due - self._sent):
             address = chance.choice(chance.choice(self._resolvers).addresses(now))
             self.tally.add(now, self._load_balancer.request(address, chance))
-        self._timeline.after(_BEAT, self._send)
+        self._sent = due
+        self._wait()
+
+    def _wait(self) -> None:
+        self._beats += 1
+        self._timeline.at(self._start + self._beats * _BEAT, self._send)
