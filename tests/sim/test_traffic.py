@@ -173,7 +173,7 @@ def test_the_summary_names_every_outcome_and_counts_the_seconds_with_failures() 
     street = settled("alb", A)
     street.group.deregister(A)
     street.dead.add(A)
-    street.timeline.run_until(202.0)
+    street.timeline.run_until(201.99)
     summary = street.traffic.tally.summary(since=200)
     assert summary["outcomes"] == {str(outcome): 0 for outcome in Outcome} | {"502-dead-target": 100}
     assert summary["failed"] == summary["total"] == 100
