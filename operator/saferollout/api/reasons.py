@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -78,3 +80,209 @@ class Explanation:
     meaning: str
     remedy: str
     stalled: bool = False
+
+
+EXPLANATIONS: Mapping[Reason, Explanation] = {
+    Reason.COMPLETE: Explanation(
+        Phase.IDLE,
+        "Every pod is of the target revision. The Deployment is not paused.",
+        "Nothing.",
+    ),
+    Reason.STARTING: Explanation(
+        Phase.PROGRESSING,
+        "A new revision was found. The Deployment is being paused and its strategy set to the step.",
+        "Nothing.",
+    ),
+    Reason.RELEASING: Explanation(
+        Phase.PROGRESSING,
+        "Every gate is open. The Deployment is un-paused for exactly one step.",
+        "Nothing.",
+    ),
+    Reason.WAITING_FOR_PODS: Explanation(
+        Phase.PROGRESSING,
+        "The Deployment controller has not yet brought the ReplicaSets to the sizes that were asked for.",
+        "Nothing. If it lasts, see the conditions of the Deployment and the quota of the namespace.",
+    ),
+    Reason.WAITING_FOR_HEALTH: Explanation(
+        Phase.PROGRESSING,
+        "The new pods are not all Ready and healthy in every target group.",
+        "Nothing yet. The message names the pods and targets, and what ELBv2 says of them.",
+    ),
+    Reason.WAITING_FOR_READY_AGE: Explanation(
+        Phase.PROGRESSING,
+        "The new pods serve, but have not been Ready long enough for the next step to be fenced in.",
+        "Nothing: it takes seconds, or as long as the minReadySeconds of the Deployment.",
+    ),
+    Reason.WAITING_FOR_DRAIN: Explanation(
+        Phase.PROGRESSING,
+        "Targets of retired pods are still draining.",
+        "Nothing: it takes as long as the deregistration delay of the target group.",
+    ),
+    Reason.SETTLING_COSTS: Explanation(
+        Phase.PROGRESSING,
+        "The pods to go are chosen. Kubernetes is given a moment to notice their deletion costs.",
+        "Nothing: it takes two seconds.",
+    ),
+    Reason.FINISHING: Explanation(
+        Phase.PROGRESSING,
+        "No old pod is left. What the operator had changed is being given back.",
+        "Nothing.",
+    ),
+    Reason.HEALTH_TIMEOUT: Explanation(
+        Phase.HOLDING,
+        "The new pods are not all healthy, for longer than gates.targetHealth.timeout. No old pod goes.",
+        "See why in the message, the pods' events and the target group's health check. Fix the template, or "
+        "undo it; the rollout goes on by itself when the targets are healthy.",
+    ),
+    Reason.DRAIN_TIMEOUT: Explanation(
+        Phase.HOLDING,
+        "Targets are draining for longer than gates.drain.timeout. No further pod goes.",
+        "See whether the load balancer controller runs, and whether the timeout exceeds the deregistration "
+        "delay by a few minutes. The rollout goes on by itself when they are drained.",
+    ),
+    Reason.ZONE_FLOOR: Explanation(
+        Phase.HOLDING,
+        "The next step would leave a zone with fewer serving pods than zones.minHealthy allows.",
+        "Let new pods start in that zone: free capacity there, or spread the template over zones with "
+        "topologySpreadConstraints and matchLabelKeys: [pod-template-hash]. Or lower zones.minHealthy.",
+    ),
+    Reason.ZONE_UNKNOWN: Explanation(
+        Phase.HOLDING,
+        "The zone of a serving pod is not known, so neither is what its zone would be left with.",
+        "Give the node the label topology.kubernetes.io/zone, or set zones.minHealthy to 0.",
+    ),
+    Reason.CAPACITY_LOW: Explanation(
+        Phase.HOLDING,
+        "Pods that are not part of the step do not serve, so the step would leave too few that do.",
+        "See what is wrong with the pods in the message. The rollout goes on by itself when they serve.",
+    ),
+    Reason.TARGET_HEALTH_STALE: Explanation(
+        Phase.HOLDING,
+        "The latest answer about a target group is too old to count.",
+        "Nothing if it lasts seconds. Otherwise see the operator's log and whether it reaches ELBv2.",
+    ),
+    Reason.CACHE_STALE: Explanation(
+        Phase.HOLDING,
+        "The operator has lost sight of the cluster: a list or watch does not get through.",
+        "Nothing if it lasts seconds. Otherwise see the operator's log and its ClusterRole.",
+    ),
+    Reason.PAUSED_BY_SPEC: Explanation(
+        Phase.PAUSED,
+        "spec.paused is true. The rollout stays where it is.",
+        "Set spec.paused to false when it is to go on.",
+    ),
+    Reason.DEPLOYMENT_PAUSED: Explanation(
+        Phase.PAUSED,
+        "Somebody else paused the Deployment. The operator does not overrule that.",
+        "kubectl rollout resume deployment/NAME",
+    ),
+    Reason.INVALID_SPEC: Explanation(
+        Phase.DEGRADED,
+        "The spec cannot be followed.",
+        "The message names each field, its value and what to write instead.",
+        stalled=True,
+    ),
+    Reason.DEPLOYMENT_NOT_FOUND: Explanation(
+        Phase.DEGRADED,
+        "There is no Deployment of that name in the namespace.",
+        "Create it, or delete the SafeRollout and create one with the right deploymentRef.",
+        stalled=True,
+    ),
+    Reason.DEPLOYMENT_ALREADY_WRAPPED: Explanation(
+        Phase.DEGRADED,
+        "An older SafeRollout has the same deploymentRef. This one does nothing.",
+        "Delete one of the two.",
+        stalled=True,
+    ),
+    Reason.STRATEGY_UNSUPPORTED: Explanation(
+        Phase.DEGRADED,
+        "The strategy of the Deployment is Recreate, which takes every pod away at once.",
+        "Set spec.strategy.type of the Deployment to RollingUpdate.",
+        stalled=True,
+    ),
+    Reason.NO_TARGET_GROUP: Explanation(
+        Phase.DEGRADED,
+        "No target group is given, so nothing can say whether a pod serves.",
+        "List the target groups of the Deployment in spec.targetGroups.",
+        stalled=True,
+    ),
+    Reason.TARGET_GROUP_MALFORMED: Explanation(
+        Phase.DEGRADED,
+        "What is given as the ARN of a target group is none.",
+        "Write one such as "
+        "arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/web/0123456789abcdef.",
+        stalled=True,
+    ),
+    Reason.TARGET_GROUP_NOT_FOUND: Explanation(
+        Phase.DEGRADED,
+        "ELBv2 knows no target group of that ARN in the account of the operator.",
+        "Compare with aws elbv2 describe-target-groups. A re-created target group has a new ARN.",
+        stalled=True,
+    ),
+    Reason.TARGET_GROUP_OTHER_REGION: Explanation(
+        Phase.DEGRADED,
+        "The target group is in another Region than the operator asks.",
+        "Correct the ARN, or set AWS_REGION of the operator.",
+        stalled=True,
+    ),
+    Reason.TARGET_GROUP_UNSUPPORTED: Explanation(
+        Phase.DEGRADED,
+        "The targets of the group are not pods: its target type is not ip.",
+        "Use a target group of target type ip.",
+        stalled=True,
+    ),
+    Reason.NO_CREDENTIALS: Explanation(
+        Phase.DEGRADED,
+        "The operator has no valid AWS credentials.",
+        "Give its ServiceAccount a role: docs/installing.md.",
+        stalled=True,
+    ),
+    Reason.ACCESS_DENIED: Explanation(
+        Phase.DEGRADED,
+        "AWS refuses the operator an action.",
+        "Attach deploy/iam-policy.json to the operator's role. The message names the action.",
+        stalled=True,
+    ),
+    Reason.THROTTLED: Explanation(
+        Phase.HOLDING,
+        "AWS limits how often it may be asked, for all of the account in the Region together.",
+        "Nothing: the operator asks less often by itself. If it lasts, see who else calls ELBv2.",
+    ),
+    Reason.ENDPOINT_UNREACHABLE: Explanation(
+        Phase.HOLDING,
+        "The operator gets no connection to ELBv2.",
+        "See the way to elasticloadbalancing.REGION.amazonaws.com: NAT, VPC endpoint, network policy.",
+    ),
+    Reason.ELB_ERROR: Explanation(
+        Phase.HOLDING,
+        "ELBv2 answers with an error. The message quotes it.",
+        "Nothing if it lasts minutes. Otherwise see the AWS Health Dashboard.",
+    ),
+}
+"""Every reason, in the order in which a rollout meets them: the source of ``docs/reasons.md``."""
+
+
+def documentation() -> str:
+    """Return the table of reasons as the text of ``docs/reasons.md``."""
+    return "\n".join((_HEADER, *(_row(reason, told) for reason, told in EXPLANATIONS.items()), ""))
+
+
+_HEADER = """\
+<!-- Generated from saferollout.api.reasons: python -m saferollout.api.reasons > docs/reasons.md -->
+# Phases and reasons
+
+`status.phase` says where a SafeRollout stands, `status.reason` why, `status.message` the same with names and
+numbers, and `status.waitingSince` since when. **Stalled** reasons set the condition of that name: nothing
+changes until somebody does something.
+
+| Reason | Phase | What it means | What to do |
+|---|---|---|---|"""
+
+
+def _row(reason: Reason, told: Explanation) -> str:
+    phase = f"{told.phase}, stalled" if told.stalled else str(told.phase)
+    return f"| `{reason}` | {phase} | {told.meaning} | {told.remedy} |"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(documentation())

@@ -1,0 +1,95 @@
+"""The conditions of a SafeRollout. ``Ready``, ``Reconciling`` and ``Stalled`` follow kstatus.
+
+https://github.com/kubernetes-sigs/cli-utils/blob/master/pkg/kstatus/README.md
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from saferollout.api.reasons import EXPLANATIONS, ConditionType, Phase, Reason
+from saferollout.api.status import Condition
+from saferollout.decide.observation import Problem
+
+TRUE, FALSE, UNKNOWN = "True", "False", "Unknown"
+
+_IN_PROGRESS = frozenset({Phase.PROGRESSING, Phase.HOLDING, Phase.PAUSED})
+
+_UNRESOLVED = {
+    Reason.NO_TARGET_GROUP: FALSE,
+    Reason.TARGET_GROUP_MALFORMED: FALSE,
+    Reason.TARGET_GROUP_NOT_FOUND: FALSE,
+    Reason.TARGET_GROUP_OTHER_REGION: FALSE,
+    Reason.TARGET_GROUP_UNSUPPORTED: FALSE,
+    Reason.INVALID_SPEC: UNKNOWN,
+    Reason.NO_CREDENTIALS: UNKNOWN,
+    Reason.ACCESS_DENIED: UNKNOWN,
+    Reason.THROTTLED: UNKNOWN,
+    Reason.ENDPOINT_UNREACHABLE: UNKNOWN,
+    Reason.ELB_ERROR: UNKNOWN,
+}
+"""Reasons for which the target groups are not, or may not be, what the spec says they are."""
+
+_UNSAFE = {
+    Reason.ZONE_FLOOR: FALSE,
+    Reason.ZONE_UNKNOWN: UNKNOWN,
+    Reason.CACHE_STALE: UNKNOWN,
+    Reason.TARGET_HEALTH_STALE: UNKNOWN,
+    Reason.DEPLOYMENT_NOT_FOUND: UNKNOWN,
+    **dict.fromkeys(_UNRESOLVED, UNKNOWN),
+}
+"""Reasons for which a zone stands at its floor, or for which nobody knows."""
+
+
+def conditions(
+    main: Problem,
+    problems: Sequence[Problem],
+    *,
+    generation: int,
+    previous: Iterable[Condition],
+    now: float,
+) -> tuple[Condition, ...]:
+    """Return the conditions of a SafeRollout, in the order of ``ConditionType``.
+
+    Args:
+        main: Why it is where it is; phase and stalling follow from the table of reasons.
+        problems: Everything else that is known to be wrong.
+        generation: The generation of the spec that all this is about.
+        previous: The conditions so far: one whose status stays keeps its time of transition.
+        now: Seconds since the epoch.
+    """
+    since = {each.type: (each.status, each.last_transition_time) for each in previous}
+    return tuple(
+        Condition(
+            type=kind,
+            status=status,
+            reason=why,
+            message=text,
+            last_transition_time=since[kind][1] if since.get(kind, ("",))[0] == status else now,
+            observed_generation=generation,
+        )
+        for kind, status, why, text in _verdicts(main, problems)
+    )
+
+
+def _verdicts(main: Problem, problems: Sequence[Problem]) -> Iterator[tuple[ConditionType, str, str, str]]:
+    told = EXPLANATIONS[main.reason]
+    reconciling = told.phase in _IN_PROGRESS and not told.stalled
+    for kind, holds in (
+        (ConditionType.READY, told.phase is Phase.IDLE),
+        (ConditionType.RECONCILING, reconciling),
+        (ConditionType.STALLED, told.stalled),
+    ):
+        yield kind, TRUE if holds else FALSE, main.reason, main.message
+    found = (main, *problems)
+    yield ConditionType.TARGET_GROUPS_RESOLVED, *_worst(found, _UNRESOLVED, "Resolved")
+    yield ConditionType.ZONES_SAFE, *_worst(found, _UNSAFE, "AboveFloors")
+
+
+def _worst(found: Sequence[Problem], statuses: dict[Reason, str], otherwise: str) -> tuple[str, str, str]:
+    """Return status, reason and message by the worst that was found: False before Unknown before True."""
+    for status in (FALSE, UNKNOWN):
+        for each in found:
+            if statuses.get(each.reason) == status:
+                return status, each.reason, each.message
+    return TRUE, otherwise, ""

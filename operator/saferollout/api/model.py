@@ -1,0 +1,121 @@
+"""The SafeRollout resource: what a user writes. Its status is in ``saferollout.api.status``.
+
+Docstrings and descriptions are what ``kubectl explain`` shows.
+"""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictStr
+from pydantic.alias_generators import to_camel
+
+from saferollout.api.rules import Floor, ObjectName, Surge, Timeout, validation
+
+
+class Model(BaseModel):
+    """A part of the resource: camelCase in JSON, immutable in Python."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel, validate_by_name=True, validate_by_alias=True, frozen=True
+    )
+
+
+class DeploymentRef(Model):
+    """The Deployment that is rolled out."""
+
+    name: ObjectName = Field(description="Name of the Deployment, in the namespace of the SafeRollout.")
+
+
+class TargetGroupRef(Model):
+    """A target group that the pods are registered in."""
+
+    # Atomic, because only whole objects can be the items of a set.
+    model_config = ConfigDict(json_schema_extra={"x-kubernetes-map-type": "atomic"})
+
+    arn: StrictStr = Field(
+        description="ARN of the target group. Its targets are IP addresses (target type ip).",
+        min_length=1,
+        max_length=256,
+        json_schema_extra=validation(
+            "self.matches('^arn:[^:]+:elasticloadbalancing:[^:]+:[0-9]{12}:targetgroup/[^/]+/[^/]+$')",
+            "write the ARN of a target group, such as arn:aws:elasticloadbalancing:eu-west-1:"
+            "123456789012:targetgroup/web/0123456789abcdef",
+        ),
+    )
+
+
+class Step(Model):
+    """How much is replaced at a time."""
+
+    max_surge: Surge = Field(
+        default=1,
+        description="Pods that one step adds, and hence replaces: a number, or a percent of the Deployment's "
+        "replicas, rounded up.",
+    )
+
+
+class TargetHealthGate(Model):
+    """The gate in front of every retirement: the new pods are healthy in every target group."""
+
+    timeout: Timeout = Field(
+        default="10m",
+        description="How long new targets may take to become healthy before the rollout holds with reason "
+        "HealthTimeout. It goes on by itself when they do.",
+    )
+
+
+class DrainGate(Model):
+    """The gate in front of every further step: the old targets of the last one are drained."""
+
+    timeout: Timeout = Field(
+        default="20m",
+        description="How long old targets may take to drain before the rollout holds with reason "
+        "DrainTimeout. It goes on by itself when they have.",
+    )
+
+
+class Gates(Model):
+    """What is waited for before a rollout goes on."""
+
+    target_health: TargetHealthGate = Field(
+        default=TargetHealthGate(), description="New pods are to be healthy in every target group."
+    )
+    drain: DrainGate = Field(
+        default=DrainGate(), description="Old targets are to be drained before the next step."
+    )
+
+
+class Zones(Model):
+    """What is kept in every zone."""
+
+    min_healthy: Floor = Field(
+        default=1,
+        description="Serving pods that a zone is never taken below: a number, or a percent of what the zone "
+        "had when the rollout began, rounded up; never more than it had.",
+    )
+
+
+class Spec(Model):
+    """What is asked for."""
+
+    deployment_ref: DeploymentRef = Field(
+        description="The Deployment that is rolled out. Immutable.",
+        json_schema_extra=validation(
+            "self == oldSelf",
+            "deploymentRef is immutable: write the name it had, and make another SafeRollout for another "
+            "Deployment",
+        ),
+    )
+    target_groups: list[TargetGroupRef] = Field(
+        description="The target groups that the pods are registered in. A pod serves when it is healthy in "
+        "every one of them.",
+        max_length=32,
+        # An empty list gets past the models: it has a reason of its own, NoTargetGroup.
+        json_schema_extra={"minItems": 1, "x-kubernetes-list-type": "set"},
+    )
+    step: Step = Field(default=Step(), description="How much is replaced at a time.")
+    gates: Gates = Field(default=Gates(), description="What is waited for before a rollout goes on.")
+    zones: Zones = Field(default=Zones(), description="What is kept in every zone.")
+    paused: StrictBool = Field(
+        default=False,
+        description="Hold the rollout where it is: a step that was released is finished, no other is.",
+    )

@@ -1,0 +1,79 @@
+"""Reads back from a status what it was written to remember.
+
+A status can be edited by anybody who may, so whatever is malformed in it counts as absent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from saferollout.api.reasons import Reason
+from saferollout.api.status import DrainingTarget, Status
+from saferollout.decide.observation import Draining, Memory
+
+_Path = tuple[int | str, ...]
+
+
+def read_status(raw: object) -> Status:
+    """Read ``status`` as it is in the API, without the members that are not what they should be."""
+    left = raw if isinstance(raw, Mapping) else {}
+    while True:
+        try:
+            return Status.model_validate(left)
+        except ValidationError as error:
+            # What lacks a member it cannot do without goes as a whole, so every round removes something.
+            malformed = {
+                each["loc"][:-1] if each["type"] == "missing" else each["loc"] for each in error.errors()
+            }
+            left = _without(left, malformed)
+
+
+def memory_of(status: Status) -> Memory:
+    """Return what the status remembers.
+
+    Floors come back as not taken when no zone had a serving pod at the time: they are then taken later, from
+    what serves by that time.
+    """
+    revision, step = status.revision, status.step
+    return Memory(
+        stable=revision.stable if revision else None,
+        target=revision.target if revision else None,
+        reason=Reason(status.reason) if status.reason in set(Reason) else None,
+        waiting_since=status.waiting_since,
+        started_at=status.started_at,
+        step_started_at=step.started_at if step else None,
+        floors=tuple((zone.name, zone.floor) for zone in status.zones if zone.floor is not None) or None,
+        retiring=step.retiring if step else (),
+        planned_at=step.planned_at if step else None,
+        draining=tuple(_draining(each) for each in status.draining),
+    )
+
+
+def _draining(target: DrainingTarget) -> Draining:
+    return Draining(
+        target_group=target.arn,
+        id=target.id,
+        port=target.port,
+        pod=target.pod or "",
+        zone=target.zone,
+        since=target.since,
+    )
+
+
+def _without(value: Any, paths: Collection[_Path], here: _Path = ()) -> Any:
+    if isinstance(value, Mapping):
+        return {
+            name: _without(each, paths, (*here, name))
+            for name, each in value.items()
+            if (*here, name) not in paths
+        }
+    if isinstance(value, list | tuple):
+        return [
+            _without(each, paths, (*here, index))
+            for index, each in enumerate(value)
+            if (*here, index) not in paths
+        ]
+    return value

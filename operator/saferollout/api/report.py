@@ -1,0 +1,148 @@
+"""Writes a decision into the status of its SafeRollout."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from saferollout.api.conditions import conditions
+from saferollout.api.reasons import EXPLANATIONS
+from saferollout.api.status import (
+    DrainingTarget,
+    PastRollout,
+    Replicas,
+    Revision,
+    Status,
+    StepStatus,
+    Summary,
+    TargetGroupStatus,
+    ZoneStatus,
+)
+from saferollout.decide.decision import Decision, Finished, Picture
+from saferollout.decide.observation import Draining, Problem
+
+HISTORY_LENGTH = 10
+"""Past rollouts that a status keeps."""
+
+_AWS_ZONE = re.compile(r"[a-z]+(-[a-z]+)+-(?P<short>[0-9]+[a-z])")
+
+
+def report(
+    decision: Decision, *, previous: Status, problems: Sequence[Problem], generation: int, now: float
+) -> Status:
+    """Return the status that says what was decided, and remembers what has to be.
+
+    Args:
+        decision: What was decided.
+        previous: The status so far; its history and its times of transition go on.
+        problems: Everything that is known to be wrong.
+        generation: ``metadata.generation`` of the spec that was followed.
+        now: Seconds since the epoch.
+    """
+    memory, picture = decision.memory, decision.picture
+    return Status(
+        observed_generation=generation,
+        phase=EXPLANATIONS[decision.reason].phase,
+        reason=decision.reason,
+        message=decision.message,
+        waiting_since=memory.waiting_since,
+        started_at=memory.started_at,
+        revision=Revision(stable=memory.stable, target=memory.target),
+        step=StepStatus(
+            index=picture.step,
+            total=picture.steps,
+            started_at=memory.step_started_at,
+            planned_at=memory.planned_at,
+            retiring=memory.retiring,
+        ),
+        replicas=Replicas(
+            desired=picture.desired,
+            updated=picture.updated,
+            serving=picture.serving,
+            draining=len({each.id for each in memory.draining}),
+        ),
+        zones=_zones(picture, dict(memory.floors or ())),
+        target_groups=tuple(
+            TargetGroupStatus.model_validate(each, from_attributes=True) for each in picture.groups
+        ),
+        draining=_draining(memory.draining, {group.arn: group.name for group in picture.groups}),
+        summary=Summary(
+            step=f"{picture.step}/{picture.steps}" if picture.steps else None,
+            updated=f"{picture.updated}/{picture.desired}",
+            zones=_by_zone({zone.name: zone.serving for zone in picture.zones}),
+        ),
+        conditions=conditions(
+            Problem(decision.reason, decision.message),
+            problems,
+            generation=generation,
+            previous=previous.conditions,
+            now=now,
+        ),
+        history=_history(previous.history, decision.finished),
+    )
+
+
+def to_json(status: Status) -> dict[str, Any]:
+    """Return the status as a JSON merge patch takes it: null in a member removes what was there."""
+    content: dict[str, Any] = status.model_dump(mode="json", by_alias=True)
+    return {name: _items_without_nulls(each) for name, each in content.items()}
+
+
+def _items_without_nulls(value: Any) -> Any:
+    """Leave null out of the items of a list: a merge patch replaces a list as it is."""
+    if not isinstance(value, list):
+        return value
+    return [
+        {name: each for name, each in item.items() if each is not None} if isinstance(item, Mapping) else item
+        for item in value
+    ]
+
+
+def _zones(picture: Picture, floors: Mapping[str, int]) -> tuple[ZoneStatus, ...]:
+    """Merge what zones have with the floors that are in force, zones without a pod by now included."""
+    serving = {zone.name: zone.serving for zone in picture.zones}
+    updated = {zone.name: zone.updated for zone in picture.zones}
+    return tuple(
+        ZoneStatus(
+            name=name, serving=serving.get(name, 0), updated=updated.get(name, 0), floor=floors.get(name)
+        )
+        for name in sorted({*serving, *floors})
+    )
+
+
+def _draining(entries: Sequence[Draining], names: Mapping[str, str]) -> tuple[DrainingTarget, ...]:
+    return tuple(
+        DrainingTarget(
+            target_group=names.get(each.target_group, each.target_group),
+            arn=each.target_group,
+            id=each.id,
+            port=each.port,
+            pod=each.pod or None,
+            zone=each.zone,
+            since=each.since,
+        )
+        for each in entries
+    )
+
+
+def _by_zone(serving: Mapping[str, int]) -> str:
+    """Write serving pods by zone, AWS zones without their Region: ``1a=4 1b=3 1c=4``."""
+    matches = {name: _AWS_ZONE.fullmatch(name) for name in serving}
+    short = {name: match["short"] if match else name for name, match in matches.items()}
+    if len(set(short.values())) < len(short):
+        short = {name: name for name in serving}
+    return " ".join(f"{short[name]}={count}" for name, count in sorted(serving.items()))
+
+
+def _history(past: tuple[PastRollout, ...], finished: Finished | None) -> tuple[PastRollout, ...]:
+    if finished is None:
+        return past
+    latest = PastRollout(
+        revision=finished.revision,
+        started_at=finished.started_at,
+        finished_at=finished.finished_at,
+        outcome="Completed",
+        steps=finished.steps,
+    )
+    return (latest, *past)[:HISTORY_LENGTH]

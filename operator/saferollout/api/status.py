@@ -1,0 +1,158 @@
+"""The status of a SafeRollout: what the operator found, waits for, and has to remember."""
+
+from __future__ import annotations
+
+from pydantic import Field, NonNegativeInt
+
+from saferollout.api.model import Model
+from saferollout.api.reasons import Phase
+from saferollout.api.times import MicroTime, Time
+
+
+class Revision(Model):
+    """Which ReplicaSets are meant, by the value of their pod-template-hash label."""
+
+    stable: str | None = Field(
+        default=None, description="The revision that the rollout started from; at rest, the one that runs."
+    )
+    target: str | None = Field(default=None, description="The revision that it leads to.")
+
+
+class StepStatus(Model):
+    """The step that the rollout is in."""
+
+    index: NonNegativeInt | None = Field(default=None, description="Steps released so far.")
+    total: NonNegativeInt | None = Field(default=None, description="Steps that the rollout takes.")
+    started_at: MicroTime | None = Field(default=None, description="When the latest step was released.")
+    planned_at: MicroTime | None = Field(default=None, description="When the next step was planned.")
+    retiring: tuple[str, ...] = Field(
+        default=(),
+        description="Old pods chosen to go in the next step, by name.",
+        json_schema_extra={"x-kubernetes-list-type": "atomic"},
+    )
+
+
+class Replicas(Model):
+    """Pods of the Deployment."""
+
+    desired: NonNegativeInt = Field(description="Replicas that the Deployment asks for.")
+    updated: NonNegativeInt = Field(description="Pods of the target revision.")
+    serving: NonNegativeInt = Field(
+        description="Pods that are Ready, not terminating, and healthy in every target group."
+    )
+    draining: NonNegativeInt = Field(description="Pods on their way out whose targets are not drained yet.")
+
+
+class ZoneStatus(Model):
+    """Pods of the Deployment in one zone."""
+
+    name: str = Field(description="Name of the zone, as in the label topology.kubernetes.io/zone.")
+    serving: NonNegativeInt = Field(description="Serving pods in the zone.")
+    updated: NonNegativeInt = Field(description="Pods of the target revision in the zone.")
+    floor: NonNegativeInt | None = Field(
+        default=None,
+        description="Serving pods below which the rollout does not take the zone. Absent at rest.",
+    )
+
+
+class TargetGroupStatus(Model):
+    """What ELBv2 says of one target group. Counts are targets."""
+
+    name: str = Field(description="Name of the target group.")
+    arn: str = Field(description="ARN of the target group.")
+    target_type: str = Field(description="Target type: ip.")
+    healthy: NonNegativeInt = Field(description="Targets that are healthy.")
+    initial: NonNegativeInt = Field(description="Targets that are being registered or first checked.")
+    unhealthy: NonNegativeInt = Field(description="Targets that fail their checks.")
+    draining: NonNegativeInt = Field(description="Deregistered targets that may still have connections.")
+
+
+class DrainingTarget(Model):
+    """A target of a pod that was chosen to go, until ELBv2 has let go of it."""
+
+    target_group: str = Field(description="Name of the target group.")
+    arn: str = Field(description="ARN of the target group.")
+    id: str = Field(description="The target's address.")
+    port: NonNegativeInt = Field(description="The target's port.")
+    pod: str | None = Field(default=None, description="Name of the pod, absent if it is gone and unknown.")
+    zone: str | None = Field(default=None, description="Zone of the pod, absent if unknown.")
+    since: MicroTime = Field(description="Since when the pod is on its way out.")
+
+
+class Summary(Model):
+    """Ready-made columns of kubectl get, which cannot compose them itself."""
+
+    step: str | None = Field(default=None, description="Steps released, of all: 3/10.")
+    updated: str | None = Field(default=None, description="Pods of the target revision, of all: 3/10.")
+    zones: str | None = Field(default=None, description="Serving pods by zone: 1a=4 1b=3 1c=4.")
+
+
+class Condition(Model):
+    """A condition as all Kubernetes objects have them."""
+
+    type: str = Field(description="Ready, Reconciling, Stalled, TargetGroupsResolved or ZonesSafe.")
+    status: str = Field(description="True, False or Unknown.")
+    reason: str = Field(description="One word on why.", min_length=1)
+    message: str = Field(description="A sentence on why. May be empty.")
+    last_transition_time: Time = Field(description="When the status of the condition last changed.")
+    observed_generation: NonNegativeInt = Field(description="The generation of the spec it is about.")
+
+
+class PastRollout(Model):
+    """A rollout that has ended."""
+
+    revision: str = Field(description="The revision that it led to.")
+    started_at: Time = Field(description="When it began.")
+    finished_at: Time = Field(description="When it ended.")
+    outcome: str = Field(description="How it ended: Completed.")
+    steps: NonNegativeInt = Field(description="Steps that it took.")
+
+
+class Status(Model):
+    """What the operator found, waits for, and has to remember."""
+
+    observed_generation: NonNegativeInt | None = Field(
+        default=None, description="The generation of the spec that this status is about."
+    )
+    phase: str | None = Field(
+        default=None, description=f"Where the rollout stands, in one word: {', '.join(Phase)}."
+    )
+    reason: str | None = Field(
+        default=None, description="Why it stands there, in one word. See docs/reasons.md."
+    )
+    message: str | None = Field(
+        default=None, description="Why it stands there, in a sentence with the numbers."
+    )
+    waiting_since: MicroTime | None = Field(default=None, description="Since when the reason is what it is.")
+    started_at: MicroTime | None = Field(
+        default=None, description="When the rollout in progress began. Absent at rest."
+    )
+    revision: Revision | None = Field(default=None, description="Where the rollout comes from and leads to.")
+    step: StepStatus | None = Field(default=None, description="The step that the rollout is in.")
+    replicas: Replicas | None = Field(default=None, description="Pods of the Deployment.")
+    zones: tuple[ZoneStatus, ...] = Field(
+        default=(),
+        description="Pods of the Deployment by zone.",
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
+    )
+    target_groups: tuple[TargetGroupStatus, ...] = Field(
+        default=(),
+        description="What ELBv2 says of the target groups.",
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["arn"]},
+    )
+    draining: tuple[DrainingTarget, ...] = Field(
+        default=(),
+        description="Targets of retired pods that ELBv2 has not let go of yet, oldest first.",
+        json_schema_extra={"x-kubernetes-list-type": "atomic"},
+    )
+    summary: Summary | None = Field(default=None, description="Ready-made columns of kubectl get.")
+    conditions: tuple[Condition, ...] = Field(
+        default=(),
+        description="Conditions. Ready, Reconciling and Stalled follow kstatus.",
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
+    )
+    history: tuple[PastRollout, ...] = Field(
+        default=(),
+        description="The last ten rollouts, latest first.",
+        json_schema_extra={"x-kubernetes-list-type": "atomic"},
+    )
