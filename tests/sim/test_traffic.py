@@ -173,8 +173,8 @@ def test_the_summary_names_every_outcome_and_counts_the_seconds_with_failures() 
     street = settled("alb", A)
     street.group.deregister(A)
     street.dead.add(A)
-    street.timeline.run_until(201.99)
-    summary = street.traffic.tally.summary(since=200)
+    street.timeline.run_until(202.99)
+    summary = street.traffic.tally.summary(since=201)
     assert summary["outcomes"] == {str(outcome): 0 for outcome in Outcome} | {"502-dead-target": 100}
     assert summary["failed"] == summary["total"] == 100
     assert summary["failingSeconds"] == 2
