@@ -5,7 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Any
 
-from kubernetes.aio.client import ApiClient, AppsV1Api
+from kubernetes.aio.client import ApiClient, AppsV1Api, V1Deployment, V1ObjectMeta
 from kubernetes.aio.client.exceptions import ApiException
 
 from saferollout.act.requests import MERGE, PATCHED_BY, TIMEOUT
@@ -42,7 +42,7 @@ async def make(api: ApiClient, deployment: Deployment, change: Change) -> int:
     written = await AppsV1Api(api).patch_namespaced_deployment(
         deployment.name, deployment.namespace, patch_of(deployment, change), **PATCHED_BY, **MERGE
     )
-    return int(written.metadata.resource_version)
+    return int(_metadata(written).resource_version or 0)
 
 
 async def disown(api: ApiClient, namespace: str, name: str) -> None:
@@ -61,11 +61,12 @@ async def disown(api: ApiClient, namespace: str, name: str) -> None:
         if error.status == HTTPStatus.NOT_FOUND:
             return
         raise
-    entries = found.metadata.managed_fields or []
+    meta = _metadata(found)
+    entries = meta.managed_fields or []
     ours = [index for index, entry in enumerate(entries) if entry.manager == FIELD_MANAGER]
     if not ours:
         return
-    unchanged = {"op": "test", "path": "/metadata/resourceVersion", "value": found.metadata.resource_version}
+    unchanged = {"op": "test", "path": "/metadata/resourceVersion", "value": meta.resource_version}
     removals = [{"op": "remove", "path": f"/metadata/managedFields/{index}"} for index in reversed(ours)]
     await apps.patch_namespaced_deployment(
         name, namespace, [unchanged, *removals], _content_type="application/json-patch+json", **PATCHED_BY
@@ -79,8 +80,12 @@ async def set_min_ready(api: ApiClient, namespace: str, replica_set: str, second
     )
 
 
+def _metadata(deployment: V1Deployment) -> V1ObjectMeta:
+    return deployment.metadata or V1ObjectMeta()
+
+
 def _fields(settings: Settings) -> dict[str, Any]:
-    """Return the settings as ``spec`` has them; what the API server leaves out when it is zero is ``None``."""
+    """Return the settings as ``spec`` has them; what the API server leaves out when zero is ``None``."""
     strategy = settings.strategy
     rolling = {"maxSurge": strategy.max_surge, "maxUnavailable": strategy.max_unavailable}
     return {

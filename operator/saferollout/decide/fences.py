@@ -23,14 +23,14 @@ _MOST = 2**31 - 1
 
 
 def youngest_age(pods: Iterable[Pod], now: float) -> float:
-    """Return how long the most recently Ready of these pods has been so, in seconds; 0 if one is not Ready."""
+    """Return for how many seconds the youngest of these pods has been Ready; 0 if one is not Ready."""
     return min(
         (now - pod.ready_since if pod.ready_since is not None else 0.0 for pod in pods), default=math.inf
     )
 
 
 def behind(pods: Iterable[Pod], now: float) -> int:
-    """Return the highest fence (seconds) that leaves all of these pods available; ``WALL`` if there are none."""
+    """Return the highest fence (seconds) that leaves all these pods available; ``WALL`` if there are none."""
     age = youngest_age(pods, now)
     return WALL if age == math.inf else max(0, math.floor(age - MARGIN))
 
@@ -41,7 +41,7 @@ def wait_for(pods: Iterable[Pod], now: float, fence: float) -> float:
 
 
 def deadline(users: Settings, fence: int) -> int | None:
-    """Return a ``progressDeadlineSeconds`` above ``fence``, as the API server demands, as far off as the user's."""
+    """Return a ``progressDeadlineSeconds`` as far above ``fence`` as the user's is above nothing."""
     if users.progress_deadline_seconds is None or fence == users.min_ready_seconds:
         return users.progress_deadline_seconds
     return min(_MOST, users.progress_deadline_seconds + fence)

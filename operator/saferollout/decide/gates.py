@@ -19,7 +19,7 @@ from saferollout.decide.victims import LOWEST_COST, Plan
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """The release that is being considered: the rollout, the pods it would take, and what stands against it."""
+    """The release that is considered: the pods it would take, and what may stand against it."""
 
     rollout: Rollout
     plan: Plan

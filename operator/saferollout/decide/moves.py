@@ -12,7 +12,7 @@ from saferollout.decide.rollout import Rollout
 
 
 def rest(rollout: Rollout, move: Move) -> Change:
-    """Everything as the user has it, but for a strategy that gives nothing up before it has something new.
+    """Everything as the user has it, but for a strategy that gives nothing up before something new is there.
 
     Until the operator sees a new template, the Deployment can then only add a step's worth of pods.
     """
@@ -23,8 +23,8 @@ def rest(rollout: Rollout, move: Move) -> Change:
 def pause(rollout: Rollout) -> Change:
     """Hold the Deployment at the sizes it has.
 
-    ``maxSurge`` is set so that they are what a paused Deployment keeps (kubernetes ``scale``). With the target
-    complete the pause protects no old pod, and a wall is put up instead (kubernetes ``IsSaturated``).
+    ``maxSurge`` is set so that they are what a paused Deployment keeps (kubernetes ``scale``). With the
+    target complete the pause protects no old pod, and a wall is put up as well (kubernetes ``IsSaturated``).
     """
     excess = rollout.surplus or rollout.step_size
     last = rollout.last_batch or (rollout.new == 0 and excess >= rollout.deployment.replicas)

@@ -92,7 +92,7 @@ class Pod:
     restarts: int = 0
     deletion_cost: str | None = None
     cost_before: str | None = None
-    """The cost the pod had before the operator wrote one (annotation), ``None`` if the operator wrote none."""
+    """The cost the pod had before the operator wrote one, ``None`` if the operator wrote none."""
     host_network: bool = False
 
 

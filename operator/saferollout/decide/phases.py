@@ -1,4 +1,4 @@
-"""What to do next. ``decide`` is the whole of the operator's judgement, and the table ``STAGES`` its outline."""
+"""What to do next: ``decide`` is the whole of the operator's judgement, and ``STAGES`` its outline."""
 
 from __future__ import annotations
 

@@ -1,0 +1,81 @@
+"""What runs beside kopf: the caches, target health, and the port of probes and metrics."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from aiohttp import web
+from kubernetes.aio import config
+from kubernetes.aio.client import ApiClient, Configuration
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from saferollout.loop import Parts
+from saferollout.observe.cluster import Cluster
+from saferollout.observe.saferollouts import SafeRollouts
+from saferollout.observe.targets import TargetHealth
+from saferollout.options import Options
+
+
+@asynccontextmanager
+async def running(options: Options) -> AsyncIterator[Parts]:
+    """Run everything that loops share, for as long as the context lasts."""
+    async with ApiClient(await _configured()) as api:
+        parts = Parts(
+            api,
+            Cluster(api, options.namespaces),
+            SafeRollouts(api, options.namespaces),
+            TargetHealth(),
+            options,
+        )
+        tasks = [asyncio.create_task(parts.cluster.run()), asyncio.create_task(parts.rollouts.run())]
+        runner = await _serve(parts)
+        try:
+            yield parts
+        finally:
+            await runner.cleanup()
+            parts.health.close()
+            for task in tasks:
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
+
+
+async def synced(parts: Parts) -> None:
+    """Wait until the caches know the cluster."""
+    await parts.cluster.synced()
+    await parts.rollouts.synced()
+
+
+async def _configured() -> Configuration:
+    """Return how to reach the API server: from within the cluster, else by the kubeconfig."""
+    configuration = Configuration()
+    try:
+        config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call] # as it ships
+    except config.ConfigException:
+        await config.load_kube_config(client_configuration=configuration)  # type: ignore[no-untyped-call] # as it ships
+    return configuration
+
+
+async def _serve(parts: Parts) -> web.AppRunner:
+    """Answer ``/healthz`` (the loop turns), ``/readyz`` (the caches know the cluster) and ``/metrics``."""
+
+    async def healthz(_: web.Request) -> web.Response:
+        return web.Response(text="ok")
+
+    async def readyz(_: web.Request) -> web.Response:
+        gap = parts.cluster.gap
+        if gap is None:
+            return web.Response(text="ok")
+        return web.Response(status=503, text=f"{gap.path} is not up to date")
+
+    async def metrics(_: web.Request) -> web.Response:
+        return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    app = web.Application()
+    app.add_routes([web.get("/healthz", healthz), web.get("/readyz", readyz), web.get("/metrics", metrics)])
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, parts.options.listen, parts.options.port).start()
+    return runner

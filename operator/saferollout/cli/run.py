@@ -1,0 +1,74 @@
+"""``saferollout run``: the operator."""
+
+from __future__ import annotations
+
+import logging
+from enum import StrEnum
+from typing import Annotated, Any
+
+import kopf
+import typer
+from pydantic import ValidationError
+
+from saferollout.options import Options
+
+
+class LogFormat(StrEnum):
+    """How log lines are written."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+_FORMATS = {LogFormat.TEXT: kopf.LogFormat.FULL, LogFormat.JSON: kopf.LogFormat.JSON}
+
+
+def _option(field: str, *names: str) -> Any:
+    """Return an option that says of itself what the setting says."""
+    return typer.Option(*names, help=Options.model_fields[field].description, show_default=False)
+
+
+def run(  # noqa: PLR0913, PLR0917 - typer makes an option of every parameter
+    namespaces: Annotated[list[str] | None, _option("namespaces", "--namespace", "-n")] = None,
+    poll_interval: Annotated[float | None, _option("poll_interval")] = None,
+    least_fence: Annotated[float | None, _option("least_fence")] = None,
+    settle: Annotated[float | None, _option("settle")] = None,
+    listen: Annotated[str | None, _option("listen")] = None,
+    port: Annotated[int | None, _option("port")] = None,
+    log_format: Annotated[LogFormat, typer.Option(help="How log lines are written.")] = LogFormat.TEXT,
+) -> None:
+    """Run the operator until SIGTERM or Ctrl-C.
+
+    It finds the cluster as kubectl does, or as a pod does, and AWS as boto3 does. Options can be given as
+    environment variables too: SAFEROLLOUT_POLL_INTERVAL=2 SAFEROLLOUT_NAMESPACES=shop,web.
+    """
+    given = {
+        "namespaces": tuple(namespaces or ()) or None,
+        "poll_interval": poll_interval,
+        "least_fence": least_fence,
+        "settle": settle,
+        "listen": listen,
+        "port": port,
+    }
+    try:
+        settings = Options.from_environment().model_dump()
+        settings |= {name: value for name, value in given.items() if value is not None}
+        options = Options.model_validate(settings)
+    except ValidationError as error:
+        raise typer.BadParameter(str(error)) from error
+    kopf.configure(log_format=_FORMATS[log_format])
+    logging.getLogger("kopf").setLevel(logging.WARNING)
+    kopf.run(
+        registry=_registry(),
+        memo=kopf.Memo(options=options),
+        clusterwide=not options.namespaces,
+        namespaces=options.namespaces,
+        standalone=True,
+    )
+
+
+def _registry() -> kopf.OperatorRegistry:
+    """Return kopf's registry with our handlers in it."""
+    import saferollout.handlers  # noqa: F401, PLC0415 - importing is how kopf learns of them
+
+    return kopf.get_default_registry()

@@ -1,0 +1,81 @@
+"""kopf's part: the lifecycle of SafeRollouts. Handlers wire, they do not think.
+
+Started by ``saferollout run``, or by ``kopf run -m saferollout.handlers``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from typing import Any
+
+import kopf
+
+from saferollout import app, metrics
+from saferollout.api.names import API_VERSION, FINALIZER, GROUP, KIND, PLURAL, VERSION
+from saferollout.decide.decision import Note
+from saferollout.loop import Loop, Parts, Stopper
+from saferollout.options import Options
+
+
+@kopf.on.startup()
+async def start(settings: kopf.OperatorSettings, memo: kopf.Memo, **_: Any) -> None:
+    """Set kopf up and start what all loops share."""
+    settings.peering.standalone = True
+    settings.persistence.finalizer = FINALIZER
+    settings.persistence.progress_storage = kopf.AnnotationsProgressStorage(prefix=GROUP)
+    settings.persistence.diffbase_storage = kopf.AnnotationsDiffBaseStorage(prefix=GROUP)
+    settings.posting.loggers = False
+    settings.posting.reporting_component = "saferollout"
+    settings.posting.event_name_prefix = "saferollout-"
+    settings.networking.request_timeout = 30.0
+    settings.networking.connect_timeout = 10.0
+    settings.networking.error_backoffs = (1, 2, 3)
+    settings.watching.server_timeout = 300.0
+    settings.background.cancellation_polling = 1.0
+    memo.stack = AsyncExitStack()
+    options = memo.get("options") or Options.from_environment()
+    memo.parts = await memo.stack.enter_async_context(app.running(options))
+
+
+@kopf.on.cleanup()
+async def stop(memo: kopf.Memo, **_: Any) -> None:
+    """End what all loops share."""
+    await memo.stack.aclose()
+
+
+@kopf.daemon(GROUP, VERSION, PLURAL)
+async def roll_out(memo: kopf.Memo, body: kopf.Body, stopped: kopf.DaemonStopped, **_: Any) -> None:
+    """Look after one SafeRollout for as long as it is there."""
+    with metrics.ROLLOUTS.track_inprogress():
+        await _run(memo, body, stopped)
+
+
+@kopf.on.delete(GROUP, VERSION, PLURAL)
+async def give_back(memo: kopf.Memo, body: kopf.Body, **_: Any) -> None:
+    """Give the Deployment back before the SafeRollout may go."""
+    await _run(memo, body, asyncio.Event())
+
+
+async def _run(memo: kopf.Memo, body: kopf.Body, stopped: Stopper) -> None:
+    """Run the loop of a SafeRollout. Its two handlers share a memo, and so the lock of their turns."""
+    parts: Parts = memo.parts
+    await app.synced(parts)
+    found = parts.rollouts.get(str(body.meta.namespace), str(body.meta.name))
+    if found is not None:
+        turning = memo.setdefault("turning", asyncio.Lock())
+        await Loop(parts, found, turning, _noting(body)).run(stopped)
+
+
+def _noting(body: kopf.Body) -> Callable[[Note], None]:
+    """Return how Events are recorded on this SafeRollout."""
+    metadata: Any = {name: body.metadata[name] for name in ("namespace", "name", "uid")}
+    subject = kopf.Body({"apiVersion": API_VERSION, "kind": KIND, "metadata": metadata})
+
+    def note(each: Note) -> None:
+        kopf.event(
+            subject, type="Warning" if each.warning else "Normal", reason=each.reason, message=each.message
+        )
+
+    return note

@@ -1,0 +1,217 @@
+"""The loop of one SafeRollout: observe, decide, act, and wait for something to change."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Protocol
+
+import aiohttp
+from kubernetes.aio.client import ApiClient
+from kubernetes.aio.client.exceptions import ApiException
+
+from saferollout import metrics
+from saferollout.act import deployments, pods
+from saferollout.act.status import write_status
+from saferollout.api.parsing import InvalidSpecError, parse_spec
+from saferollout.api.reasons import Reason
+from saferollout.api.recall import memory_of, read_status
+from saferollout.api.report import report
+from saferollout.api.status import Status
+from saferollout.decide.decision import Decision, Note
+from saferollout.decide.observation import Observation, Policy, Problem, TargetGroup
+from saferollout.decide.phases import decide
+from saferollout.observe.backoff import Backoff
+from saferollout.observe.cluster import Cluster
+from saferollout.observe.saferollouts import SafeRollout, SafeRollouts
+from saferollout.observe.snapshot import snapshot
+from saferollout.observe.targets import TargetHealth
+from saferollout.options import Options
+
+BREATH = 0.02
+"""Seconds between two turns at the least, so that a burst of changes is one look."""
+
+CATCH_UP = 2.0
+"""Seconds to wait for a cache to show one's own write before looking at it again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What all loops share."""
+
+    api: ApiClient
+    cluster: Cluster
+    rollouts: SafeRollouts
+    health: TargetHealth
+    options: Options
+
+
+class Stopper(Protocol):
+    """Says when to stop. kopf's and ``asyncio.Event`` are such."""
+
+    def is_set(self) -> bool:
+        """Whether it is time to stop."""
+
+    def wait(self) -> Awaitable[object]:
+        """Wait until it is."""
+
+
+class Loop:
+    """Keeps one SafeRollout going, or gives its Deployment back if that is being deleted.
+
+    ``turning`` keeps two loops of one SafeRollout from taking their turns at once; ``note`` records an Event.
+    """
+
+    def __init__(
+        self, parts: Parts, found: SafeRollout, turning: asyncio.Lock, note: Callable[[Note], None]
+    ) -> None:
+        self._parts = parts
+        self._first = found
+        self._namespace, self._name = found.namespace, found.name
+        self._deployment = found.deployment or ""
+        self._turning = turning
+        self._note = note
+        self._log = logging.getLogger(f"saferollout.{found.namespace}.{found.name}")
+        self._backoff = Backoff(first=0.5, most=30.0)
+        self._written: tuple[int, Status] | None = None
+
+    async def run(self, stopped: Stopper) -> None:
+        """Take turn after turn until stopped or done. Nothing that goes wrong in one ends the loop."""
+        cluster, rollouts = self._parts.cluster, self._parts.rollouts
+        with (
+            cluster.waking(self._namespace, self._deployment) as wake,
+            rollouts.waking(self._namespace, self._name, wake),
+        ):
+            while not stopped.is_set():
+                wake.clear()
+                pause = await self._safe_turn(wake)
+                if pause is None:
+                    return
+                await asyncio.sleep(BREATH)
+                await _first_of(wake.wait(), stopped.wait(), within=pause)
+
+    async def _safe_turn(self, wake: asyncio.Event) -> float | None:
+        """Take a turn; return the seconds to the next if nothing changes, ``None`` if it was the last."""
+        try:
+            async with self._turning:
+                decision = await self._turn(wake)
+        except ApiException as error:
+            if error.status == HTTPStatus.CONFLICT:
+                return 0.0  # Somebody was faster: decide again from what is there now.
+            self._log.warning("the API server refused: %s %s", error.status, error.body or error.reason)
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            self._log.warning("the API server cannot be reached: %s", error or type(error).__name__)
+        except Exception:
+            self._log.exception("a turn failed")
+        else:
+            self._backoff.succeeded()
+            if decision is None or decision.gone:
+                return None
+            return self._parts.options.poll_interval if decision.look_again is None else decision.look_again
+        return self._backoff.failed()
+
+    async def _turn(self, wake: asyncio.Event) -> Decision | None:
+        found = self._parts.rollouts.get(self._namespace, self._name)
+        if found is None or (found.uid, found.deleting) != (self._first.uid, self._first.deleting):
+            return None
+        status = self._status(found)
+        seen = await self._observe(found, status)
+        decision = decide(seen)
+        metrics.DECISIONS.labels(decision.reason).inc()
+        await self._act(decision, seen, found, status, wake)
+        return decision
+
+    def _status(self, found: SafeRollout) -> Status:
+        """The status as it is, even where the cache has not seen the last write yet."""
+        if self._written is not None and self._written[0] > found.version:
+            return self._written[1]
+        return read_status(found.status)
+
+    async def _observe(self, found: SafeRollout, status: Status) -> Observation:
+        options = self._parts.options
+        problems: list[Problem] = []
+        asked: tuple[TargetGroup, ...] = ()
+        arns: tuple[str, ...] = ()
+        policy = Policy()
+        try:
+            spec = parse_spec(found.spec)
+            arns, policy = spec.target_groups, spec.policy
+        except InvalidSpecError as error:
+            problems.append(Problem(Reason.INVALID_SPEC, str(error)))
+        holder = self._parts.rollouts.holder(found.namespace, self._deployment)
+        if holder is not None and holder.uid != found.uid:
+            problems.append(_already_wrapped(holder))
+        if not found.deleting:
+            asked = await self._parts.health.ask(arns, not_before=time.time() - options.poll_interval)
+        begun = Observation(
+            now=time.time(),
+            name=found.name,
+            policy=policy,
+            tuning=options.tuning,
+            memory=memory_of(status),
+            target_groups=asked,
+            problems=tuple(problems),
+            deleting=found.deleting,
+        )
+        return snapshot(self._parts.cluster, found.namespace, self._deployment, begun)
+
+    async def _act(
+        self, decision: Decision, seen: Observation, found: SafeRollout, status: Status, wake: asyncio.Event
+    ) -> None:
+        """Write what was decided: what has to be remembered first, and the Deployment after it."""
+        api = self._parts.api
+        for note in decision.notes:
+            self._note(note)
+        if decision.costs:
+            await pods.write_costs(api, self._namespace, decision.costs)
+        told = report(
+            decision, previous=status, problems=seen.problems, generation=found.generation, now=seen.now
+        )
+        if told != status:
+            version = await write_status(api, self._namespace, self._name, told)
+            self._written = version, told
+            self._log.info("%s: %s", decision.reason, decision.message)
+        if decision.change is not None and seen.deployment is not None:
+            version = await deployments.make(api, seen.deployment, decision.change)
+            self._log.info("%s deployment/%s", decision.change.move, self._deployment)
+            metrics.MOVES.labels(decision.change.move).inc()
+            await self._caught_up(version, wake)
+        for name, seconds in decision.unfence:
+            await deployments.set_min_ready(api, self._namespace, name, seconds)
+        if decision.gone and seen.deployment is not None:
+            await deployments.disown(api, self._namespace, self._deployment)
+
+    async def _caught_up(self, version: int, wake: asyncio.Event) -> None:
+        """Wait until the cache shows the Deployment as just written, or for a while."""
+        until = time.monotonic() + CATCH_UP
+        while (missing := until - time.monotonic()) > 0:
+            wake.clear()
+            found = self._parts.cluster.deployment(self._namespace, self._deployment)
+            if found is None or int(found.resource_version) >= version:
+                wake.set()
+                return
+            await _first_of(wake.wait(), within=min(missing, 0.1))
+
+
+def _already_wrapped(holder: SafeRollout) -> Problem:
+    return Problem(
+        Reason.DEPLOYMENT_ALREADY_WRAPPED,
+        f"saferollout/{holder.name} has this Deployment already: delete one of the two",
+    )
+
+
+async def _first_of(*awaitables: Awaitable[object], within: float) -> None:
+    """Wait for the first of these, or for so many seconds; ``inf`` waits for as long as it takes."""
+    tasks = [asyncio.ensure_future(each) for each in awaitables]
+    try:
+        await asyncio.wait(
+            tasks, timeout=None if within == math.inf else within, return_when=asyncio.FIRST_COMPLETED
+        )
+    finally:
+        for task in tasks:
+            task.cancel()

@@ -1,0 +1,9 @@
+"""What the operator counts. The questions put to ELBv2 are counted where they are put."""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Gauge
+
+DECISIONS = Counter("saferollout_decisions_total", "Decisions made, by their reason.", ["reason"])
+MOVES = Counter("saferollout_moves_total", "Changes made to Deployments, by kind.", ["move"])
+ROLLOUTS = Gauge("saferollout_rollouts", "SafeRollouts that are being looked after.")

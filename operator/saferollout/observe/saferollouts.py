@@ -1,0 +1,107 @@
+"""The SafeRollouts themselves: which there are, and which of several has a Deployment."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from kubernetes.aio.client import ApiClient
+
+from saferollout.api.names import API_VERSION, PLURAL
+from saferollout.observe.index import Groups, Lookup
+from saferollout.observe.informer import Informer
+
+
+@dataclass(frozen=True, slots=True)
+class SafeRollout:
+    """A SafeRollout as it is in the API, with ``spec`` and ``status`` yet unread. Times are epoch seconds."""
+
+    namespace: str
+    name: str
+    uid: str
+    version: int
+    generation: int
+    created_at: float
+    deleting: bool
+    deployment: str | None
+    spec: Mapping[str, Any] = field(hash=False)
+    status: Mapping[str, Any] = field(hash=False)
+
+
+class SafeRollouts:
+    """The cache of all SafeRollouts, in all namespaces or in those given."""
+
+    def __init__(self, api: ApiClient, namespaces: Sequence[str] = ()) -> None:
+        scopes = [f"/namespaces/{namespace}" for namespace in namespaces] or [""]
+        self._informers = [Informer(api, f"/apis/{API_VERSION}{scope}/{PLURAL}", _parse) for scope in scopes]
+        self._named = Lookup[tuple[str, str], SafeRollout](lambda each: (each.namespace, each.name))
+        self._claims = Groups[tuple[str, str], SafeRollout](_claim)
+        self._wakes: dict[tuple[str, str], asyncio.Event] = {}
+        for informer in self._informers:
+            informer.listen(self._named.update)
+            informer.listen(self._claims.update)
+            informer.listen(self._wake)
+
+    async def run(self) -> None:
+        """Keep it up to date until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for informer in self._informers:
+                group.create_task(informer.run())
+
+    async def synced(self) -> None:
+        """Wait until everything has been listed once."""
+        for informer in self._informers:
+            await informer.synced()
+
+    def get(self, namespace: str, name: str) -> SafeRollout | None:
+        """The SafeRollout of that name."""
+        return self._named.get((namespace, name))
+
+    def holder(self, namespace: str, deployment: str) -> SafeRollout | None:
+        """The SafeRollout that has this Deployment: the oldest that names it."""
+        claims = self._claims.get((namespace, deployment))
+        return min(claims, key=lambda each: (each.created_at, each.name), default=None)
+
+    @contextmanager
+    def waking(self, namespace: str, name: str, wake: asyncio.Event) -> Iterator[None]:
+        """Have ``wake`` set whenever this SafeRollout, or another of the same Deployment, changes."""
+        self._wakes[namespace, name] = wake
+        try:
+            yield
+        finally:
+            del self._wakes[namespace, name]
+
+    def _wake(self, old: SafeRollout | None, new: SafeRollout | None) -> None:
+        concerned = [each for each in (old, new) if each is not None]
+        claims = {claim for each in concerned if (claim := _claim(each)) is not None}
+        rivals = [rival for claim in claims for rival in self._claims.get(claim)]
+        for each in (*concerned, *rivals):
+            if (wake := self._wakes.get((each.namespace, each.name))) is not None:
+                wake.set()
+
+
+def _claim(rollout: SafeRollout) -> tuple[str, str] | None:
+    return None if rollout.deployment is None else (rollout.namespace, rollout.deployment)
+
+
+def _parse(raw: Mapping[str, Any]) -> SafeRollout:
+    meta = raw["metadata"]
+    spec = raw.get("spec") or {}
+    reference = spec.get("deploymentRef")
+    name = reference.get("name") if isinstance(reference, Mapping) else None
+    return SafeRollout(
+        namespace=meta["namespace"],
+        name=meta["name"],
+        uid=meta["uid"],
+        version=int(meta["resourceVersion"]),
+        generation=meta.get("generation", 0),
+        created_at=datetime.fromisoformat(meta["creationTimestamp"]).timestamp(),
+        deleting="deletionTimestamp" in meta,
+        deployment=name if isinstance(name, str) else None,
+        spec=spec,
+        status=raw.get("status") or {},
+    )
