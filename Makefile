@@ -1,0 +1,41 @@
+# Everything a newcomer runs. Needs Python 3.11 or newer and make, nothing else.
+#   PYTHON=python3.12 make demo    another interpreter
+#   VENV=/somewhere make test      another place for the environment
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+INSTALLED = $(VENV)/.installed
+
+.PHONY: demo test lint bench generate lock clean
+
+demo: $(INSTALLED) ## a rollout behind an NLB, live, and the same natively, with what failed
+	$(BIN)/saferollout demo
+
+test: $(INSTALLED) ## unit tests, and every scenario on the embedded cluster
+	$(BIN)/pytest
+
+lint: $(INSTALLED) ## style, types
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+
+bench: $(INSTALLED) ## what a decision costs, and what a cached pod weighs
+	$(BIN)/python -m tests.bench
+
+generate: $(INSTALLED) ## what is made from the models: the CRD, the table of reasons
+	$(BIN)/python -m saferollout.api.crd > crds/saferollouts.yaml
+	$(BIN)/python -m saferollout.api.reasons > docs/reasons.md
+
+lock: $(INSTALLED) ## newest versions that fit; an environment with uv is needed
+	uv pip compile --quiet --universal --no-emit-index-url --no-header --upgrade pyproject.toml -o requirements.lock
+	uv pip compile --quiet --universal --no-emit-index-url --no-header --upgrade --group dev pyproject.toml -o requirements-dev.lock
+
+clean:
+	rm -rf $(VENV)
+
+$(INSTALLED): pyproject.toml requirements-dev.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: PYTHON=python3.12 make …")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
