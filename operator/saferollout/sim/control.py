@@ -1,0 +1,56 @@
+"""Control routes of a running world, beside those of the ELBv2 endpoint. All speak JSON.
+
+======================================  ==================================================================
+``GET /sim/world``                      ``now``, ``speed``, ``zones``, ``targetGroups``
+``GET /sim/traffic?since=…&until=…``    target group name → `Tally.summary` of the requests in that time
+``DELETE /sim/nodes/{name}``            the node dies, and its pods with it
+======================================  ==================================================================
+"""
+
+from __future__ import annotations
+
+import math
+
+from aiohttp import web
+
+from saferollout.sim.world import World
+
+
+class Control:
+    """The routes, for one world."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def routes(self) -> list[web.RouteDef]:
+        """Return the routes to be added to an application."""
+        return [
+            web.get("/sim/world", self._describe),
+            web.get("/sim/traffic", self._read_traffic),
+            web.delete("/sim/nodes/{name}", self._kill_node),
+        ]
+
+    async def _describe(self, _: web.Request) -> web.Response:
+        config = self._world.config
+        groups = {group.name: group.arn for group in config.target_groups}
+        return web.json_response(
+            {
+                "now": self._world.timeline.now,
+                "speed": config.speed,
+                "zones": config.zones,
+                "targetGroups": groups,
+            }
+        )
+
+    async def _read_traffic(self, request: web.Request) -> web.Response:
+        try:
+            since = float(request.query.get("since", -math.inf))
+            until = float(request.query.get("until", math.inf))
+        except ValueError:
+            return web.json_response({"error": "since and until are seconds since the epoch"}, status=400)
+        traffic = self._world.traffic
+        return web.json_response({name: each.tally.summary(since, until) for name, each in traffic.items()})
+
+    async def _kill_node(self, request: web.Request) -> web.Response:
+        self._world.kubelet.kill_node(request.match_info["name"])
+        return web.json_response({})
