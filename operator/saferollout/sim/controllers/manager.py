@@ -1,0 +1,25 @@
+"""All controllers of the embedded cluster, started together."""
+
+from __future__ import annotations
+
+from saferollout.sim.controllers.deployment import DeploymentController
+from saferollout.sim.controllers.garbage import GarbageCollector
+from saferollout.sim.controllers.ownership import Ownership
+from saferollout.sim.controllers.replicaset import ReplicaSetController
+from saferollout.sim.controllers.scheduler import Scheduler
+from saferollout.sim.store import Store
+from saferollout.sim.timeline import Timeline
+
+
+class Controllers:
+    """Runs the Deployment and ReplicaSet controllers, the scheduler and the garbage collector on a store.
+
+    They work from then on whenever the timeline runs. The kubelet is not among them: it is the data plane.
+    """
+
+    def __init__(self, store: Store, timeline: Timeline) -> None:
+        ownership = Ownership(store)
+        self.deployments = DeploymentController(store, timeline, ownership)
+        self.replica_sets = ReplicaSetController(store, timeline, ownership)
+        self.scheduler = Scheduler(store, timeline)
+        self.garbage = GarbageCollector(store, timeline, ownership)
