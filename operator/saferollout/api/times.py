@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated
 
-from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
+from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 
 def to_micro_time(moment: float) -> str:
@@ -34,10 +34,12 @@ def _seconds(value: object) -> object:
     return from_rfc3339(value) if isinstance(value, str) else value
 
 
+# The years that RFC 3339 can write, from the epoch on.
+_RANGE = Field(ge=0, lt=datetime(9999, 12, 31, tzinfo=UTC).timestamp(), allow_inf_nan=False)
 _SCHEMA = WithJsonSchema({"type": "string", "format": "date-time"})
 
-MicroTime = Annotated[float, BeforeValidator(_seconds), PlainSerializer(to_micro_time), _SCHEMA]
+MicroTime = Annotated[float, _RANGE, BeforeValidator(_seconds), PlainSerializer(to_micro_time), _SCHEMA]
 """A moment that decisions depend on, kept to the microsecond."""
 
-Time = Annotated[float, BeforeValidator(_seconds), PlainSerializer(to_time), _SCHEMA]
+Time = Annotated[float, _RANGE, BeforeValidator(_seconds), PlainSerializer(to_time), _SCHEMA]
 """A moment that people read, kept to the second."""

@@ -1,0 +1,154 @@
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from saferollout.api.parsing import InvalidSpecError, ParsedSpec, parse_spec
+from saferollout.decide.observation import Policy
+
+ARN = "arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/web/0123456789abcdef"
+LEAST = {"deploymentRef": {"name": "web"}, "targetGroups": [{"arn": ARN}]}
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=40),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+def complaint_about(spec: dict[str, Any]) -> str:
+    try:
+        parse_spec(spec)
+    except InvalidSpecError as error:
+        return str(error)
+    return ""
+
+
+def refusal(**changes: Any) -> str:
+    with pytest.raises(InvalidSpecError) as caught:
+        parse_spec({**LEAST, **changes})
+    return str(caught.value)
+
+
+def test_the_least_spec_gets_the_documented_defaults() -> None:
+    assert parse_spec(LEAST) == ParsedSpec("web", (ARN,), Policy(1, 600, 1200, 1, paused=False))
+
+
+def test_a_whole_spec_is_read_as_written() -> None:
+    spec = {
+        **LEAST,
+        "step": {"maxSurge": "25%"},
+        "gates": {"targetHealth": {"timeout": "1h30m"}, "drain": {"timeout": "1.5s"}},
+        "zones": {"minHealthy": "50%"},
+        "paused": True,
+    }
+    assert parse_spec(spec).policy == Policy("25%", 5400, 1.5, "50%", paused=True)
+
+
+def test_a_number_of_pods_stays_a_number() -> None:
+    surge = parse_spec({**LEAST, "step": {"maxSurge": 3}}).policy.max_surge
+    assert (surge, type(surge)) == (3, int)
+
+
+def test_a_target_group_named_twice_is_asked_about_once() -> None:
+    assert parse_spec({**LEAST, "targetGroups": [{"arn": ARN}, {"arn": ARN}]}).target_groups == (ARN,)
+
+
+def test_null_is_what_was_left_out() -> None:
+    spec = {**LEAST, "step": None, "gates": {"drain": None}, "zones": {"minHealthy": None}, "paused": None}
+    assert parse_spec(spec) == parse_spec(LEAST)
+
+
+def test_fields_of_a_later_version_are_ignored() -> None:
+    assert parse_spec({**LEAST, "approvals": ["50%"]}) == parse_spec(LEAST)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"step": {"maxSurge": "250%"}},
+            'spec.step.maxSurge is "250%": write 1 or more pods, or a percent from 1% to 100% such as 25%',
+        ),
+        (
+            {"step": {"maxSurge": 0}},
+            "spec.step.maxSurge is 0: write 1 or more pods, or a percent from 1% to 100% such as 25%",
+        ),
+        (
+            {"zones": {"minHealthy": -1}},
+            "spec.zones.minHealthy is -1: write 0 or more pods, or a percent from 0% to 100% such as 50%",
+        ),
+        (
+            {"gates": {"drain": {"timeout": "10 minutes"}}},
+            'spec.gates.drain.timeout is "10 minutes": write a duration above zero such as 90s, 10m or 1h30m',
+        ),
+        (
+            {"gates": {"targetHealth": {"timeout": "-9m"}}},
+            'spec.gates.targetHealth.timeout is "-9m": write a duration above zero such as 90s, 10m or 1h30m',
+        ),
+        (
+            {"gates": {"targetHealth": {"timeout": 600}}},
+            "spec.gates.targetHealth.timeout is 600: write a duration above zero such as 90s, 10m or 1h30m",
+        ),
+        ({"gates": {"drain": []}}, "spec.gates.drain is []: write a mapping of its fields"),
+        ({"paused": "yes"}, 'spec.paused is "yes": write true or false'),
+        ({"targetGroups": "web"}, 'spec.targetGroups is "web": write a list'),
+        (
+            {"targetGroups": [{"arn": ARN}, "web"]},
+            'spec.targetGroups[1] is "web": write a mapping of its fields',
+        ),
+        (
+            {"targetGroups": [{}]},
+            (
+                "spec.targetGroups[0].arn is missing: write it, "
+                "see kubectl explain saferollout.spec.targetGroups.arn"
+            ),
+        ),
+        (
+            {"deploymentRef": None},
+            "spec.deploymentRef is missing: write it, see kubectl explain saferollout.spec.deploymentRef",
+        ),
+        (
+            {"deploymentRef": {"name": "Web Shop"}},
+            (
+                'spec.deploymentRef.name is "Web Shop": write the name of an object in this namespace: '
+                "lower-case letters, digits, '-' and '.'"
+            ),
+        ),
+    ],
+)
+def test_a_refusal_says_which_field_which_value_and_what_to_write(
+    changes: dict[str, Any], message: str
+) -> None:
+    assert refusal(**changes) == message
+
+
+@pytest.mark.parametrize("value", [True, 1.5, "25", "", "1e2%", [], {}])
+def test_what_is_neither_number_nor_percent_is_refused(value: object) -> None:
+    assert refusal(step={"maxSurge": value}).startswith("spec.step.maxSurge is ")
+
+
+@pytest.mark.parametrize("value", ["0s", "0h0m", "9" * 31 + "h", "5m\n", "1.2.3s", True, {}])
+def test_what_cannot_be_waited_for_is_refused(value: object) -> None:
+    assert refusal(gates={"drain": {"timeout": value}}).startswith("spec.gates.drain.timeout is ")
+
+
+def test_everything_that_is_wrong_is_said_at_once() -> None:
+    assert refusal(step={"maxSurge": 0}, paused=3).count(": write ") == 2
+
+
+def test_a_long_value_is_not_repeated_whole() -> None:
+    assert len(refusal(step={"maxSurge": "x" * 10_000})) < 250
+
+
+@given(json_values, st.sampled_from(["deploymentRef", "targetGroups", "step", "gates", "zones", "paused"]))
+def test_whatever_stands_in_a_field_is_read_or_refused(value: Any, name: str) -> None:
+    complaint = complaint_about({**LEAST, name: value})
+    assert complaint == "" or f"spec.{name}" in complaint
+
+
+@given(json_values)
+def test_whatever_stands_in_place_of_a_spec_is_refused(value: Any) -> None:
+    with pytest.raises(InvalidSpecError):
+        parse_spec(value)
