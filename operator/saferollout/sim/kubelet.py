@@ -64,7 +64,7 @@ class Kubelet:
         process = self._listening(pod_ip, port)
         return process is not None and process.healthy
 
-    def power_off(self, node: str) -> None:
+    def kill_node(self, node: str) -> None:
         """End everything on a node at once, without a word to the API server, until it registers anew."""
         self._dead_nodes.add(node)
         for process in self._processes.values():
@@ -84,7 +84,7 @@ class Kubelet:
         elif change.resource is NODES and change.type == "ADDED":
             self._dead_nodes.discard(change.object["metadata"]["name"])
         elif change.resource is NODES and change.type == "DELETED":
-            self.power_off(change.object["metadata"]["name"])
+            self.kill_node(change.object["metadata"]["name"])
 
     def _observe_pod(self, change: Change) -> None:
         pod = change.object

@@ -38,7 +38,7 @@ class Outages:
 
         The node and its pods are unready after `NODE_GRACE`; the pods are gone `EVICTION` after that.
         """
-        self._kubelet.power_off(name)
+        self._kubelet.kill_node(name)
         self._timeline.after_scaled(NODE_GRACE, partial(self._find_out, name))
         self._timeline.after_scaled(NODE_GRACE + EVICTION, partial(self._evict, name))
 
