@@ -79,7 +79,7 @@ def test_a_zone_at_its_floor_is_not_safe_and_its_target_groups_are_resolved() ->
 
 
 def test_a_problem_beside_the_main_reason_counts_too() -> None:
-    resolved = told(Reason.STARTING, Problem(Reason.THROTTLED, "slow down"))["TargetGroupsResolved"]
+    resolved = told(Reason.PAUSING, Problem(Reason.THROTTLED, "slow down"))["TargetGroupsResolved"]
     assert (resolved.status, resolved.reason, resolved.message) == (UNKNOWN, "Throttled", "slow down")
 
 

@@ -33,7 +33,7 @@ class Reason(StrEnum):
 
     COMPLETE = "Complete"
 
-    STARTING = "Starting"
+    PAUSING = "Pausing"
     RELEASING = "Releasing"
     WAITING_FOR_PODS = "WaitingForPods"
     WAITING_FOR_HEALTH = "WaitingForHealth"
@@ -88,7 +88,7 @@ EXPLANATIONS: Mapping[Reason, Explanation] = {
         "Every pod is of the target revision. The Deployment is not paused.",
         "Nothing.",
     ),
-    Reason.STARTING: Explanation(
+    Reason.PAUSING: Explanation(
         Phase.PROGRESSING,
         "A new revision was found. The Deployment is being paused and its strategy set to the step.",
         "Nothing.",

@@ -74,7 +74,7 @@ def _is_loose(rollout: Rollout) -> bool:
 def _pause(rollout: Rollout) -> Decision:
     """Hold it at once: this comes before anything that may be wrong with the SafeRollout."""
     message = "the Deployment is paused at the sizes it has"
-    decision = _wait(rollout, Wait(Reason.STARTING, message, SOON), moves.pause(rollout))
+    decision = _wait(rollout, Wait(Reason.PAUSING, message, SOON), moves.pause(rollout))
     if rollout.releasing:
         return replace(decision, memory=replace(decision.memory, step_started_at=None))
     return decision

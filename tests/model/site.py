@@ -1,0 +1,308 @@
+"""A rollout in virtual time: the embedded cluster's own controllers, and the operator's own decisions.
+
+Nothing here is slower than arithmetic, so thousands of whole rollouts can be looked at, each from its first
+event to its last. What is left out is what is not judgement: HTTP, caches, processes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from saferollout.act.deployments import patch_of
+from saferollout.api.names import COST_BEFORE_ANNOTATION, DELETION_COST_ANNOTATION
+from saferollout.api.recall import memory_of, read_status
+from saferollout.api.report import report, to_json
+from saferollout.decide.decision import Decision, Move
+from saferollout.decide.observation import Observation, Policy, Target, TargetGroup, Tuning
+from saferollout.decide.phases import decide
+from saferollout.observe import records
+from saferollout.sim.elbv2.config import TargetGroupConfig
+from saferollout.sim.resources import DEPLOYMENTS, PODS, REPLICA_SETS, SERVICES
+from saferollout.sim.store import ApiError, Change, Object
+from saferollout.sim.target_group_bindings import TARGET_GROUP_BINDINGS
+from saferollout.sim.world import World, WorldConfig
+
+START = 1_800_000_000.0
+NAMESPACE, NAME = "shop", "checkout"
+PORT = 8080
+LABELS = {"app": NAME}
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What a run is about. Durations are seconds; ``surge`` is the user's own strategy, not the step's."""
+
+    replicas: int = 6
+    zones: int = 3
+    max_surge: int | str = 1
+    min_healthy: int | str = 1
+    startup: float = 2.0
+    registration: float = 10.0
+    deregistration: float = 30.0
+    users_min_ready: int = 0
+    users_deadline: int = 600
+    poll: float = 2.0
+    latency: float = 0.05
+    seed: int = 0
+    groups: int = 1
+
+
+def merged(target: Any, patch: Any) -> Any:
+    """Apply a JSON merge patch (RFC 7396)."""
+    if not isinstance(patch, Mapping):
+        return patch
+    result = dict(target) if isinstance(target, Mapping) else {}
+    for name, value in patch.items():
+        if value is None:
+            result.pop(name, None)
+        else:
+            result[name] = merged(result.get(name), value)
+    return result
+
+
+class Site:
+    """A world with one Deployment behind target groups, and an operator that looks after it."""
+
+    def __init__(self, setting: Setting) -> None:
+        self.setting = setting
+        zones = tuple(f"us-east-1{letter}" for letter in "abcdef"[: setting.zones])
+        groups = tuple(
+            TargetGroupConfig(
+                name=f"{NAME}-{number}",
+                kind="nlb",
+                registration_seconds=setting.registration,
+                deregistration_delay_seconds=setting.deregistration,
+            )
+            for number in range(setting.groups)
+        )
+        self.world = World(WorldConfig(zones=zones, target_groups=groups, seed=setting.seed), start=START)
+        self.store, self.timeline = self.world.store, self.world.timeline
+        self.template_generation = 0
+        self.original = self._install(groups)
+        self.policy = Policy(max_surge=setting.max_surge, min_healthy=setting.min_healthy)
+        self.operator = Operator(self)
+
+    def _install(self, groups: tuple[TargetGroupConfig, ...]) -> Object:
+        service = {
+            "metadata": {"namespace": NAMESPACE, "name": NAME},
+            "spec": {"selector": LABELS, "ports": [{"port": 80, "targetPort": PORT}]},
+        }
+        self.store.create(SERVICES, service)
+        for group in groups:
+            spec = {"targetGroupARN": group.arn, "serviceRef": {"name": NAME, "port": 80}}
+            meta = {"namespace": NAMESPACE, "name": group.name}
+            self.store.create(TARGET_GROUP_BINDINGS, {"metadata": meta, "spec": spec})
+        made = self.store.create(DEPLOYMENTS, self._manifest())
+        return dict(made["spec"])
+
+    def _manifest(self) -> Object:
+        return {
+            "metadata": {"namespace": NAMESPACE, "name": NAME},
+            "spec": {
+                "replicas": self.setting.replicas,
+                "selector": {"matchLabels": LABELS},
+                "strategy": {
+                    "type": "RollingUpdate",
+                    "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": "25%"},
+                },
+                "progressDeadlineSeconds": self.setting.users_deadline,
+                "revisionHistoryLimit": 10,
+                **({"minReadySeconds": self.setting.users_min_ready} if self.setting.users_min_ready else {}),
+                "template": self.template("v1"),
+            },
+        }
+
+    def template(self, tag: str) -> Object:
+        """Return a pod template of the image with that tag."""
+        spread = {
+            "maxSkew": 1,
+            "topologyKey": "topology.kubernetes.io/zone",
+            "whenUnsatisfiable": "DoNotSchedule",
+            "labelSelector": {"matchLabels": LABELS},
+            "matchLabelKeys": ["pod-template-hash"],
+        }
+        return {
+            "metadata": {
+                "labels": LABELS,
+                "annotations": {"sim.saferollout.dev/startup": f"{self.setting.startup}s"},
+            },
+            "spec": {
+                "containers": [{"name": "web", "image": f"web:{tag}", "ports": [{"containerPort": PORT}]}],
+                "terminationGracePeriodSeconds": 30,
+                "topologySpreadConstraints": [spread],
+            },
+        }
+
+    @property
+    def deployment(self) -> Object:
+        """The Deployment as it is now."""
+        return self.store.get(DEPLOYMENTS, NAMESPACE, NAME)
+
+    @property
+    def pods(self) -> list[Object]:
+        """All pods there are."""
+        return self.store.list(PODS, NAMESPACE)
+
+    def change_image(self, tag: str) -> None:
+        """Do what ``kubectl set image`` does."""
+        self.edit(lambda found: merged(found, {"spec": {"template": self.template(tag)}}))
+
+    def scale(self, replicas: int) -> None:
+        """Do what an autoscaler does."""
+        self.edit(lambda found: merged(found, {"spec": {"replicas": replicas}}))
+
+    def edit(self, change: Any) -> None:
+        """Replace the Deployment by what ``change`` makes of it."""
+        self.store.update(DEPLOYMENTS, change(self.deployment))
+
+    def run(self, seconds: float) -> None:
+        """Let time go by."""
+        self.timeline.run_until(self.timeline.now + seconds)
+
+    def run_until(self, condition: Any, within: float, step: float = 1.0) -> bool:
+        """Let time go by until ``condition()`` holds; return whether it did within so many seconds."""
+        until = self.timeline.now + within
+        while self.timeline.now < until:
+            if condition():
+                return True
+            self.run(step)
+        return bool(condition())
+
+
+class Operator:
+    """The loop of the operator without its waiting: it looks when something changes, and when it said it would.
+
+    ``alive`` is whether it runs: killed and started again it knows nothing but the status. ``die_after`` kills
+    it in mid-turn, after so many further writes.
+    """
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self.alive = True
+        self.deleting = False
+        self.status: dict[str, Any] = {}
+        self.decisions: list[Decision] = []
+        self.releases = 0
+        self.die_after: int | None = None
+        self._due = None
+        self._tuning = Tuning(least_fence=3.0, settle=0.5, stale_after=3 * site.setting.poll)
+        self._answers: dict[str, TargetGroup] = {}
+        site.store.subscribe(self._changed)
+        self._look_in(0.0)
+
+    @property
+    def last(self) -> Decision:
+        """The latest decision."""
+        return self.decisions[-1]
+
+    def kill(self) -> None:
+        """End it at once."""
+        self.alive = False
+
+    def start(self) -> None:
+        """Start another one: it has no answers of ELBv2, and knows what the status says."""
+        self.alive = True
+        self.die_after = None
+        self._answers = {}
+        self._look_in(0.0)
+
+    def _changed(self, change: Change) -> None:
+        if change.resource in (DEPLOYMENTS, REPLICA_SETS, PODS):
+            self._look_in(self.site.setting.latency)
+
+    def _look_in(self, seconds: float) -> None:
+        when = self.site.timeline.now + seconds
+        if self._due is not None and self._due.run is not None and self._due.when <= when:
+            return
+        if self._due is not None:
+            self._due.cancel()
+        self._due = self.site.timeline.at(when, self._turn)
+
+    def _turn(self) -> None:
+        self._due = None
+        if not self.alive:
+            return
+        seen = self._observe()
+        decision = decide(seen)
+        self.decisions.append(decision)
+        try:
+            self._act(decision, seen)
+        except Killed:
+            self.kill()
+            return
+        except ApiError:
+            self._look_in(self.site.setting.latency)
+            return
+        again = self.site.setting.poll if decision.look_again is None else decision.look_again
+        if again < 1e6:
+            self._look_in(max(again, 0.01))
+
+    def _observe(self) -> Observation:
+        now = self.site.timeline.now
+        found = records.deployment(self.site.deployment)
+        sets = [records.replica_set(each) for each in self.site.store.list(REPLICA_SETS, NAMESPACE)]
+        pods = [records.pod(each) for each in self.site.pods]
+        return Observation(
+            now=now,
+            name=NAME,
+            policy=self.site.policy,
+            tuning=self._tuning,
+            memory=memory_of(read_status(self.status)),
+            deployment=found,
+            replica_sets=tuple(each for each in sets if each is not None),
+            pods=tuple(each for each in pods if each is not None),
+            target_groups=tuple(self._ask(arn) for arn in self.site.world.groups),
+            deleting=self.deleting,
+        )
+
+    def _ask(self, arn: str) -> TargetGroup:
+        now = self.site.timeline.now
+        known = self._answers.get(arn)
+        if known is not None and known.asked_at > now - self.site.setting.poll:
+            return known
+        group = self.site.world.groups[arn]
+        targets = tuple(Target(each.address.id, each.address.port, each.state) for each in group.describe())
+        self._answers[arn] = TargetGroup(arn, group.config.name, "ip", targets, asked_at=now)
+        return self._answers[arn]
+
+    def _act(self, decision: Decision, seen: Observation) -> None:
+        store = self.site.store
+        for cost in decision.costs:
+            self._write()
+            annotations = {DELETION_COST_ANNOTATION: cost.cost, COST_BEFORE_ANNOTATION: cost.before}
+            try:
+                pod = store.get(PODS, NAMESPACE, cost.pod)
+            except ApiError:
+                continue
+            store.update(PODS, merged(pod, {"metadata": {"annotations": annotations}}))
+        previous = read_status(self.status)
+        told = report(decision, previous=previous, problems=seen.problems, generation=1, now=seen.now)
+        if told != previous:
+            self._write()
+            self.status = json.loads(json.dumps(merged(self.status, to_json(told))))
+        if decision.change is not None and seen.deployment is not None:
+            self._write()
+            self.releases += decision.change.move is Move.RELEASE
+            store.update(DEPLOYMENTS, merged(self.site.deployment, patch_of(seen.deployment, decision.change)))
+        for name, seconds in decision.unfence:
+            self._write()
+            found = store.get(REPLICA_SETS, NAMESPACE, name)
+            store.update(REPLICA_SETS, merged(found, {"spec": {"minReadySeconds": seconds or None}}))
+
+    def _write(self) -> None:
+        if self.die_after is not None:
+            if self.die_after == 0:
+                raise Killed
+            self.die_after -= 1
+
+
+class Killed(Exception):
+    """The operator has died in the middle of a turn."""
+
+
+def hold(policy: Policy) -> Policy:
+    """Return the policy with ``spec.paused``."""
+    return replace(policy, paused=True)
