@@ -72,6 +72,13 @@ def test_without_a_target_an_alb_says_503() -> None:
     assert Street(kind="alb").outcomes(1, 10) == {"503-no-target": 450}
 
 
+def test_with_only_initial_targets_an_alb_says_502_until_one_is_healthy() -> None:
+    street = Street(kind="alb", health_check={"interval_seconds": 10, "healthy_threshold": 3})
+    street.group.register(A)
+    assert street.outcomes(0, 20).keys() == {"502-initial-targets"}
+    assert street.outcomes(21, 40) == {"ok": 950}
+
+
 def test_with_only_unhealthy_targets_an_alb_opens_to_them() -> None:
     street = Street(kind="alb")
     street.dead.add(A)

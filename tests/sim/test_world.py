@@ -21,6 +21,7 @@ from saferollout.sim.world import World, WorldConfig
 
 ZONE = "topology.kubernetes.io/zone"
 LABELS = {"app": "web"}
+GATE = "target-health.elbv2.k8s.aws/web"
 
 
 @dataclass
@@ -33,6 +34,7 @@ class Setup:
     annotations: dict[str, str] = field(default_factory=dict)
     pre_stop: int = 0
     grace: int = 30
+    gated: bool = False
     target_group: dict[str, Any] = field(default_factory=dict)
 
     def world(self) -> World:
@@ -72,6 +74,7 @@ class Setup:
             "spec": {
                 "containers": [container],
                 "terminationGracePeriodSeconds": self.grace,
+                "readinessGates": [{"conditionType": GATE}] if self.gated else [],
                 "topologySpreadConstraints": [spread],
             },
         }
@@ -112,6 +115,7 @@ TRAEFIK = Setup(
     strategy={"maxSurge": 1, "maxUnavailable": 0},
     pre_stop=90,
     grace=120,
+    gated=True,
     target_group={"deregistrationDelaySeconds": 120},
 )
 CARELESS_ALB = Setup(10, kind="alb")
@@ -142,6 +146,12 @@ def test_a_native_update_behind_an_alb_without_pre_stop_gives_502s_for_the_secon
     assert outcomes["503-no-target"] == 0
 
 
+def test_a_native_update_behind_an_alb_gives_502s_while_targets_are_initial_and_old_ones_gone() -> None:
+    outcomes = roll(ALB.world(), seconds=600)
+    assert outcomes["502-initial-targets"] > 100
+    assert outcomes["502-dead-target"] == 0
+
+
 def test_a_native_update_behind_an_nlb_leaves_no_healthy_target_for_a_while() -> None:
     world = NLB.world()
     seen: list[list[str]] = []
@@ -156,7 +166,7 @@ def test_a_native_update_behind_an_nlb_leaves_no_healthy_target_for_a_while() ->
 
 
 def test_a_pod_that_goes_before_the_nlb_lets_go_of_it_resets_its_strays() -> None:
-    outcomes = roll(TRAEFIK.world(), seconds=900)
+    outcomes = roll(TRAEFIK.world(), seconds=1500)
     assert outcomes["reset-dead-target"] > 100
 
 

@@ -20,6 +20,7 @@ class Outcome(StrEnum):
 
     OK = "ok"
     BAD_GATEWAY = "502-dead-target"
+    NOT_YET = "502-initial-targets"
     UNAVAILABLE = "503-no-target"
     RESET_BY_TARGET = "reset-dead-target"
     RESET_BY_ZONE = "reset-empty-zone"
@@ -36,7 +37,11 @@ class LoadBalancer(Protocol):
 
 
 class ApplicationLoadBalancer:
-    """ALB: any healthy target of any zone. With none healthy all registered ones, with none of those 503."""
+    """ALB: any healthy target of any zone. With none healthy the unhealthy ones, with none registered 503.
+
+    Initial targets get nothing before they pass; when there is nothing else, clients see 502
+    (aws-load-balancer-controller 1124).
+    """
 
     def __init__(self, routing: Routing, answers: Answers) -> None:
         self._routing = routing
@@ -51,7 +56,7 @@ class ApplicationLoadBalancer:
         routing = self._routing
         targets = (*(routing.up or routing.last_resort()), *routing.stray)
         if not targets:
-            return Outcome.UNAVAILABLE
+            return Outcome.NOT_YET if routing.has_registered else Outcome.UNAVAILABLE
         return Outcome.OK if self._answers(chance.choice(targets).address) else Outcome.BAD_GATEWAY
 
 
@@ -59,7 +64,7 @@ class NetworkLoadBalancer:
     """NLB: an address for each zone, in DNS while that zone has a healthy target.
 
     Without cross-zone load balancing an address leads to targets of its own zone only. When no zone has a
-    healthy target, all are in DNS and lead to what is registered.
+    healthy target, all are in DNS and lead to their unhealthy ones.
     """
 
     def __init__(self, routing: Routing, answers: Answers, zones: Sequence[str], *, cross_zone: bool) -> None:

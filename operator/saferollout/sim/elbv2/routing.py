@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from functools import partial
 
 from saferollout.decide.observation import TargetState
-from saferollout.sim.elbv2.health import CHECKING, DRAINING, Health
+from saferollout.sim.elbv2.health import DRAINING, Health
 from saferollout.sim.elbv2.target_group import Target, TargetGroup
 from saferollout.sim.timeline import Timeline
 
@@ -28,13 +28,14 @@ class Routing:
         self._group = group
         group.subscribe(self._hear)
 
+    @property
+    def has_registered(self) -> bool:
+        """Whether any target is registered and in use, fit for requests or not."""
+        return any(target.state is not TargetState.UNUSED for target in self._group.registered())
+
     def last_resort(self) -> list[Target]:
-        """Where requests go when nothing is healthy: to every registered target in use (fail-open)."""
-        return [
-            target
-            for target in self._group.registered()
-            if target.state in _LAST_RESORT or target.health is CHECKING
-        ]
+        """Where requests go when nothing is healthy: unhealthy targets (fail-open), never initial ones."""
+        return [target for target in self._group.registered() if target.state in _LAST_RESORT]
 
     def _hear(self, target: Target) -> None:
         config = self._group.config
