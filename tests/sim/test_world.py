@@ -185,7 +185,7 @@ def test_an_image_that_fails_health_checks_becomes_ready_pods_but_unhealthy_targ
 
 def test_a_dead_node_times_out_the_health_checks_of_its_targets() -> None:
     world = NLB.world()
-    world.kubelet.kill_node(ready_pods(world)[0]["spec"]["nodeName"])
+    world.outages.kill_node(ready_pods(world)[0]["spec"]["nodeName"])
     world.timeline.run_until(world.timeline.now + 40)
     unhealthy = [each for each in next(iter(world.groups.values())).describe() if each.state == "unhealthy"]
     assert unhealthy

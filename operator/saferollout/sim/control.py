@@ -1,18 +1,25 @@
 """Control routes of a running world, beside those of the ELBv2 endpoint. All speak JSON.
 
-======================================  ==================================================================
-``GET /sim/world``                      ``now``, ``speed``, ``zones``, ``targetGroups``
-``GET /sim/traffic?since=…&until=…``    target group name → `Tally.summary` of the requests in that time
-``DELETE /sim/nodes/{name}``            the node dies, and its pods with it
-======================================  ==================================================================
+================================================  ========================================================
+``GET /sim/world``                                ``now``, ``speed``, ``zones``, ``targetGroups``
+``GET /sim/traffic?since=…&until=…``              target group name → `Tally.summary`; times since the epoch
+``DELETE /sim/nodes/{name}``                      the node dies, and what runs on it
+``DELETE /sim/pods/{namespace}/{name}``           the pod ends at once
+``POST /sim/pods/{namespace}/{name}/silence``     the pod answers nobody any more
+``POST /sim/pods/{namespace}/{name}/revive``      it answers again
+================================================  ========================================================
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
+from saferollout.sim.objects import Key
+from saferollout.sim.store import ApiError
 from saferollout.sim.world import World
 
 
@@ -24,10 +31,14 @@ class Control:
 
     def routes(self) -> list[web.RouteDef]:
         """Return the routes to be added to an application."""
+        outages = self._world.outages
         return [
             web.get("/sim/world", self._describe),
             web.get("/sim/traffic", self._read_traffic),
             web.delete("/sim/nodes/{name}", self._kill_node),
+            web.delete("/sim/pods/{namespace}/{name}", self._on_pod(outages.kill_pod)),
+            web.post("/sim/pods/{namespace}/{name}/silence", self._on_pod(outages.silence)),
+            web.post("/sim/pods/{namespace}/{name}/revive", self._on_pod(outages.revive)),
         ]
 
     async def _describe(self, _: web.Request) -> web.Response:
@@ -52,5 +63,17 @@ class Control:
         return web.json_response({name: each.tally.summary(since, until) for name, each in traffic.items()})
 
     async def _kill_node(self, request: web.Request) -> web.Response:
-        self._world.kubelet.kill_node(request.match_info["name"])
+        self._world.outages.kill_node(request.match_info["name"])
         return web.json_response({})
+
+    def _on_pod(self, break_it: Callable[[Key], None]) -> Handler:
+        """Make the handler of a route that does something to one pod."""
+
+        async def handle(request: web.Request) -> web.Response:
+            try:
+                break_it((request.match_info["namespace"], request.match_info["name"]))
+            except ApiError as error:
+                return web.json_response({"error": error.message}, status=error.status)
+            return web.json_response({})
+
+        return handle

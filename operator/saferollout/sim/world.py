@@ -19,6 +19,7 @@ from saferollout.sim.kubelet import Kubelet
 from saferollout.sim.loadbalancer_controller import LoadBalancerController
 from saferollout.sim.nodes import new_node
 from saferollout.sim.objects import labels_of
+from saferollout.sim.outages import Outages
 from saferollout.sim.resources import CUSTOM_RESOURCE_DEFINITIONS, NAMESPACES, NODES, PODS
 from saferollout.sim.store import Object, Store
 from saferollout.sim.target_group_bindings import DEFINITION, TARGET_GROUP_BINDINGS
@@ -81,6 +82,7 @@ class World:
         self._furnish()
         self.controllers = Controllers(self.store, self.timeline)
         self.kubelet = Kubelet(self.store, self.timeline)
+        self.outages = Outages(self.store, self.timeline, self.kubelet)
         self.groups: dict[str, TargetGroup] = {}
         self.traffic: dict[str, Traffic] = {}
         loads = {load.target_group: load for load in config.traffic}
