@@ -63,13 +63,15 @@ class Informer(Generic[R]):
     ) -> None:
         self.records: dict[str, R] = {}
         """What there is, by UID; only to be read. A relist puts another dictionary in its place."""
-        self.gap: Gap | None = Gap(path, time.time(), listed=False)
+        started = time.time()
+        self.gap: Gap | None = Gap(path, started, listed=False)
         """Set from the start until it has listed and watches, and while its watch is interrupted."""
         self._path = path
         self._source = ListWatch(api, path, page)
         self._parse = parse
         self._backoff = backoff or Backoff(first=0.5, most=20.0)
         self._version: str | None = None
+        self._unserved_since: float | None = started
         self._synced = asyncio.Event()
         self._listeners: list[Callable[[R | None, R | None], None]] = []
 
@@ -87,9 +89,7 @@ class Informer(Generic[R]):
             try:
                 await self._follow()
                 self._interrupted("")
-            except (
-                Exception
-            ) as error:  # the loop must outlive whatever the server, or a parser, comes up with
+            except Exception as error:  # the loop must outlive whatever a server comes up with
                 delay = self._failed(error)
                 log.warning("%s: %s; again in %.1f s", self._path, str(error) or repr(error), delay)
                 await asyncio.sleep(delay)
@@ -98,17 +98,21 @@ class Informer(Generic[R]):
         """List if need be, then watch until the server ends the watch as agreed."""
         if self._version is None:
             self._version = await self._list()
+            self._unserved_since = time.time()
             self._synced.set()
         seconds = WATCH_SECONDS * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, no secret
-        opened = time.monotonic()
         async with self._source.watch(self._version, seconds) as lines:
             self.gap = None
-            async for batch in lines:
-                for line in batch:
-                    self._take(orjson.loads(line))
-                self._backoff.succeeded()
-                opened = 0.0
-        if time.monotonic() - opened < SHORT_SECONDS:
+            opened = time.monotonic()
+            try:
+                async for batch in lines:
+                    for line in batch:
+                        self._take(orjson.loads(line))
+                    self._served()
+            finally:
+                if time.monotonic() - opened >= SHORT_SECONDS:
+                    self._served()
+        if self._unserved_since is not None:
             raise aiohttp.ClientError("the watch ended as soon as it began")
 
     async def _list(self) -> str:
@@ -173,6 +177,12 @@ class Informer(Generic[R]):
         self._interrupted(str(error) or repr(error))
         return self._backoff.failed(at_least=refused.retry_after if refused else 0.0)
 
+    def _served(self) -> None:
+        self._unserved_since = None
+        self._backoff.succeeded()
+
     def _interrupted(self, trouble: str) -> None:
-        since = self.gap.since if self.gap else time.time()
-        self.gap = Gap(self._path, since, self._synced.is_set(), trouble)
+        """Begin a gap, or go on with the last one: a watch that only opened has told nothing."""
+        if self._unserved_since is None:
+            self._unserved_since = time.time()
+        self.gap = Gap(self._path, self._unserved_since, self._synced.is_set(), trouble)

@@ -44,8 +44,14 @@ class TargetHealth:
     Nothing that goes wrong is raised: it is the ``problem`` of the target group it concerns.
     """
 
-    def __init__(self, connect: Callable[[], ElasticLoadBalancingv2Client] = elb.connect) -> None:
+    def __init__(
+        self,
+        connect: Callable[[], ElasticLoadBalancingv2Client] = elb.connect,
+        *,
+        patience: float = PATIENCE_SECONDS,
+    ) -> None:
         self._connect = connect
+        self._patience = patience
         self._client: ElasticLoadBalancingv2Client | None = None
         self._connecting = threading.Lock()
         self._threads = ThreadPoolExecutor(elb.THREADS, thread_name_prefix="elbv2")
@@ -72,13 +78,13 @@ class TargetHealth:
             )
             return TargetGroup(arn, arn, problem=Reason.TARGET_GROUP_MALFORMED, detail=detail)
         group = self._groups.setdefault(arn, _Group(TargetGroup(arn, parsed.name), parsed.region))
-        deadline = time.monotonic() + PATIENCE_SECONDS
+        deadline = time.monotonic() + self._patience
         while group.answer.asked_at < not_before and time.time() >= group.retry_at:
             if group.flight is None or group.flight.done():
                 group.flight = asyncio.create_task(self._refresh(group))
             await asyncio.wait([group.flight], timeout=deadline - time.monotonic())
             if not group.flight.done():
-                return _with(group.answer, _silence())
+                return _with(group.answer, _silence(self._patience))
         return group.answer
 
     async def _refresh(self, group: _Group) -> None:
@@ -126,11 +132,11 @@ def _with(answer: TargetGroup, problem: Problem) -> TargetGroup:
     return replace(answer, problem=problem.reason, detail=problem.message)
 
 
-def _silence() -> Problem:
+def _silence(seconds: float) -> Problem:
     remedy = elb_errors.REMEDIES[Reason.ENDPOINT_UNREACHABLE]
     return Problem(
         Reason.ENDPOINT_UNREACHABLE,
-        f"ELBv2 has not answered for {PATIENCE_SECONDS:.0f} s. What to do: {remedy}.",
+        f"ELBv2 has not answered for {seconds:.0f} s. What to do: {remedy}.",
     )
 
 

@@ -1,0 +1,156 @@
+"""What is read of raw API objects."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import kube_objects as raw
+from saferollout.decide.observation import Strategy
+from saferollout.observe import records
+
+CREATED = 1767225600.0
+
+
+def test_a_replica_set_of_the_same_template_has_the_same_digest() -> None:
+    deployment = records.deployment(raw.deployment())
+    replica_set = records.replica_set(raw.replica_set("a"))
+    assert replica_set is not None
+    assert deployment.template == replica_set.template
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        raw.template("web:2"),
+        raw.template(tier="front"),
+        raw.template() | {"metadata": {"labels": {"app": "web"}, "annotations": {"restartedAt": "now"}}},
+    ],
+)
+def test_any_other_template_has_another_digest(other: dict[str, Any]) -> None:
+    assert records.template_digest(other) != records.template_digest(raw.template())
+
+
+def test_the_order_of_keys_is_no_difference() -> None:
+    backwards = dict(reversed(raw.template().items()))
+    assert records.template_digest(backwards) == records.template_digest(raw.template())
+
+
+def test_a_deployment_is_read_as_written() -> None:
+    found = records.deployment(
+        raw.deployment(
+            paused=True,
+            minReadySeconds=7,
+            progressDeadlineSeconds=600,
+            strategy={"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "30%", "maxUnavailable": 0}},
+        )
+    )
+    assert (found.namespace, found.name, found.uid) == ("shop", "web", "uid-web")
+    assert (found.generation, found.observed_generation, found.replicas) == (2, 1, 3)
+    assert (found.paused, found.min_ready_seconds, found.progress_deadline_seconds) == (True, 7, 600)
+    assert found.strategy == Strategy("RollingUpdate", "30%", 0)
+    assert found.ledger is None
+    assert not found.deleting
+
+
+def test_what_a_deployment_leaves_out_is_what_the_api_takes_for_it() -> None:
+    found = records.deployment({"metadata": raw.meta("web"), "spec": {"template": raw.template()}})
+    assert (found.replicas, found.paused, found.min_ready_seconds, found.observed_generation) == (
+        1,
+        False,
+        0,
+        0,
+    )
+    assert found.progress_deadline_seconds is None
+    assert found.strategy == Strategy("RollingUpdate", "25%", "25%")
+
+
+def test_recreate_has_no_numbers() -> None:
+    found = records.deployment(raw.deployment(strategy={"type": "Recreate"}))
+    assert found.strategy == Strategy("Recreate")
+
+
+def test_the_ledger_and_a_deletion_under_way_are_seen() -> None:
+    deployment = raw.deployment()
+    deployment["metadata"] |= {
+        "annotations": {"saferollout.dev/ledger": "{}"},
+        "deletionTimestamp": "2026-01-01T00:00:00Z",
+    }
+    found = records.deployment(deployment)
+    assert found.ledger == "{}"
+    assert found.deleting
+
+
+def test_a_replica_set_counts_what_it_is_told_to_have() -> None:
+    found = records.replica_set(raw.replica_set("a", minReadySeconds=5))
+    assert found is not None
+    assert (found.replicas, found.available, found.min_ready_seconds) == (3, 2, 5)
+    assert (found.hash, found.owner, found.created_at) == ("a", "uid-web", CREATED)
+
+
+def test_a_replica_set_of_nobody_is_left_out() -> None:
+    lonely = raw.replica_set("a")
+    del lonely["metadata"]["ownerReferences"]
+    assert records.replica_set(lonely) is None
+
+
+def test_a_pod_is_read_whole() -> None:
+    metadata = {
+        "labels": {"topology.kubernetes.io/zone": "a"},
+        "annotations": {
+            "controller.kubernetes.io/pod-deletion-cost": "-5",
+            "saferollout.dev/cost-before": "",
+        },
+    }
+    found = records.pod(raw.pod("p", metadata=metadata))
+    assert found is not None
+    assert (found.name, found.uid, found.owner, found.node, found.zone) == ("p", "uid-p", "uid-a", "n1", "a")
+    assert (found.ip, found.ports, found.phase) == ("10.0.0.1", (80,), "Running")
+    assert (found.created_at, found.ready_since) == (CREATED, CREATED + 60)
+    assert (found.restarts, found.terminating) == (2, False)
+    assert (found.deletion_cost, found.cost_before) == ("-5", "")
+
+
+def test_ports_of_sidecars_count_and_those_of_other_init_containers_do_not() -> None:
+    sidecar = {"name": "proxy", "restartPolicy": "Always", "ports": [{"containerPort": 8443}]}
+    once = {"name": "setup", "ports": [{"containerPort": 9999}]}
+    found = records.pod(raw.pod("p", initContainers=[sidecar, once]))
+    assert found is not None
+    assert found.ports == (80, 8443)
+
+
+@pytest.mark.parametrize("status", ["False", "Unknown"])
+def test_a_pod_that_is_not_ready_has_no_ready_since(status: str) -> None:
+    unready = raw.pod("p")
+    unready["status"]["conditions"][1]["status"] = status
+    found = records.pod(unready)
+    assert found is not None
+    assert found.ready_since is None
+
+
+def test_a_pod_that_has_only_been_created_is_read() -> None:
+    found = records.pod(raw.pod("p") | {"status": {}})
+    assert found is not None
+    assert (found.phase, found.ip, found.ready_since, found.restarts) == ("Pending", None, None, 0)
+
+
+def test_of_other_pods_only_the_address_is_kept() -> None:
+    found = records.pod(raw.pod("p", None))
+    assert found is not None
+    assert (found.owner, found.ip, found.node, found.ports) == ("", "10.0.0.1", None, ())
+
+
+def test_pods_without_an_address_of_their_own_are_left_out_unless_a_replica_set_has_them() -> None:
+    finished = raw.pod("p", None)
+    finished["status"]["phase"] = "Succeeded"
+    assert records.pod(finished) is None
+    assert records.pod(raw.pod("p", None, hostNetwork=True)) is None
+    kept = records.pod(raw.pod("p", hostNetwork=True))
+    assert kept is not None
+    assert kept.host_network
+
+
+def test_a_node_has_a_zone_or_none() -> None:
+    assert records.node(raw.node("n1", "a")).zone == "a"
+    assert records.node(raw.node("n1", None)).zone is None
