@@ -49,19 +49,26 @@ class StatusWrite:
 
 
 @dataclass(frozen=True, slots=True)
-class Removal:
-    """The word of a kubelet that a pod has ended: nothing is left to wait for."""
+class Deletion:
+    """The deletion of an object. A grace of no seconds is a kubelet's word that its pod has ended."""
 
     resource: Resource
     uid: str
     key: Key
+    grace_seconds: int | None
+
+    def as_options(self) -> Object:
+        """Return it as the fields of ``DeleteOptions``."""
+        grace = {} if self.grace_seconds is None else {"gracePeriodSeconds": self.grace_seconds}
+        return {"preconditions": {"uid": self.uid}, **grace}
 
 
 class Mirror(Store):
     """A store that follows the real API server, and sends it what is written here.
 
-    A write counts here at once, and whatever the server tells before it has answered is read with that write
-    on top. Sent is what kubelets and load balancer controllers write: status, and the end of an object.
+    A status that is written counts here at once, and whatever the server tells before it has answered is read
+    with that write on top. A deletion counts when the server tells of it. Kubelets and load balancer
+    controllers write nothing else.
     """
 
     def __init__(self, timeline: Timeline, client: Client, followed: tuple[Resource, ...]) -> None:
@@ -69,9 +76,8 @@ class Mirror(Store):
         self._client = client
         self._followed = followed
         self._seen: dict[str, int] = {}
-        self._removed: set[str] = set()
         self._unanswered: defaultdict[str, list[StatusWrite]] = defaultdict(list)
-        self._unsent: asyncio.Queue[StatusWrite | Removal] = asyncio.Queue()
+        self._unsent: asyncio.Queue[StatusWrite | Deletion] = asyncio.Queue()
 
     async def follow(self) -> None:
         """List and watch, and send what is written, until cancelled."""
@@ -80,13 +86,24 @@ class Mirror(Store):
                 tasks.create_task(self._follow(resource))
             tasks.create_task(self._send())
 
+    def delete(
+        self,
+        resource: Resource,
+        namespace: str | None,
+        name: str,
+        *,
+        grace_seconds: int | None = None,
+        uid: str | None = None,
+    ) -> None:
+        """Have the server delete an object, as `Store.delete` would."""
+        current = self.get(resource, namespace, name)
+        self._check_preconditions(resource, current, {"name": name, "uid": uid})
+        known: str = current["metadata"]["uid"]
+        self._unsent.put_nowait(Deletion(resource, known, key_of(current), grace_seconds))
+
     def remove(self, resource: Resource, namespace: str | None, name: str) -> None:
-        """End an object here and, without any grace, on the server."""
-        obj = self.get(resource, namespace, name)
-        uid = obj["metadata"]["uid"]
-        self._removed.add(uid)
-        self._unsent.put_nowait(Removal(resource, uid, key_of(obj)))
-        super().remove(resource, namespace, name)
+        """Have the server end an object now."""
+        self.delete(resource, namespace, name, grace_seconds=0)
 
     def _replace(self, resource: Resource, current: Object, updated: Object) -> Object:
         write = _difference(resource, current, updated)
@@ -123,7 +140,7 @@ class Mirror(Store):
 
     def _absorb(self, resource: Resource, obj: Object) -> None:
         uid, version = obj["metadata"]["uid"], int(obj["metadata"]["resourceVersion"])
-        if uid in self._removed or version <= self._seen.get(uid, 0):
+        if version <= self._seen.get(uid, 0):
             return
         self._seen[uid] = version
         for write in self._unanswered.get(uid, ()):
@@ -135,7 +152,6 @@ class Mirror(Store):
 
     def _forget(self, resource: Resource, obj: Object) -> None:
         uid = obj["metadata"]["uid"]
-        self._removed.discard(uid)
         self._seen.pop(uid, None)
         old = self._objects[resource.key].get(key_of(obj))
         if old is not None and old["metadata"]["uid"] == uid:
@@ -153,7 +169,7 @@ class Mirror(Store):
                 if answer is not None:
                     self._absorb(write.resource, answer)
 
-    async def _send_until_answered(self, write: StatusWrite | Removal) -> Object | None:
+    async def _send_until_answered(self, write: StatusWrite | Deletion) -> Object | None:
         """Send it, again and again while nobody answers; return the object, ``None`` if that is gone."""
         namespace, name = write.key
         while True:
@@ -167,8 +183,7 @@ class Mirror(Store):
                         change=write.as_patch(),
                         kind="strategic-merge",
                     )
-                options = {"gracePeriodSeconds": 0, "preconditions": {"uid": write.uid}}
-                await self._client.delete(write.resource, namespace, name, **options)
+                await self._client.delete(write.resource, namespace, name, **write.as_options())
             except ApiError as error:
                 if error.status in {HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT}:
                     return None

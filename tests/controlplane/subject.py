@@ -12,11 +12,11 @@ from controlplane.mirror import Mirror
 from saferollout.sim.objects import condition_of, controller_uid, is_deleting
 from saferollout.sim.resources import DEPLOYMENTS, PODS, REPLICA_SETS
 from saferollout.sim.store import Change, Object
+from saferollout.sim.workload import STARTUP
 
 Sizes = dict[str, int]
 """Pods wanted by image tag, oldest template first, without the empty ones: ``{"v1": 4, "v2": 2}``."""
 
-COST = "controller.kubernetes.io/pod-deletion-cost"
 NAME = "web"
 PATIENCE = 30.0
 """Seconds in which an expected state must have come about."""
@@ -33,17 +33,12 @@ class Subject:
         mirror.subscribe(self._record)
 
     async def create(
-        self,
-        replicas: int,
-        *,
-        surge: int = 1,
-        unavailable: int = 0,
-        annotations: dict[str, str] | None = None,
+        self, replicas: int, *, surge: int = 1, unavailable: int = 0, startup: str = "1s"
     ) -> None:
         """Create the Deployment with template ``v1`` and wait until every pod is available."""
         labels = {"app": NAME}
         pods = {
-            "metadata": {"labels": labels, "annotations": annotations or {}},
+            "metadata": {"labels": labels, "annotations": {STARTUP: startup}},
             "spec": {
                 "containers": [{"name": NAME, "image": f"{NAME}:v1"}],
                 "terminationGracePeriodSeconds": 1,
@@ -67,10 +62,21 @@ class Subject:
             change["spec"]["template"] = {"spec": {"containers": [container]}}
         await self._client.patch(DEPLOYMENTS, self.namespace, NAME, change=change, kind="strategic-merge")
 
-    async def cost(self, pod: str, cost: int) -> None:
-        """Write a pod's deletion cost."""
-        change = {"metadata": {"annotations": {COST: str(cost)}}}
+    async def pause_at(self, sizes: Sizes) -> None:
+        """Let the rollout run as far as these sizes, pause it there, and wait until its pods are Ready."""
+        await self.until(lambda: self.sizes == sizes)
+        await self.patch(paused=True)
+        await self.becomes(sizes)
+
+    async def annotate(self, pod: str, annotation: str, value: str) -> None:
+        """Write an annotation of one of the pods."""
+        change = {"metadata": {"annotations": {annotation: value}}}
         await self._client.patch(PODS, self.namespace, pod, change=change)
+
+    async def resize(self, tag: str, replicas: int) -> None:
+        """Write the size of a template's ReplicaSet, behind the back of the Deployment controller."""
+        name = self.replica_set(tag)["metadata"]["name"]
+        await self._client.patch(REPLICA_SETS, self.namespace, name, change={"spec": {"replicas": replicas}})
 
     async def until(self, true: Callable[[], bool]) -> None:
         """Wait until something is so.
@@ -98,8 +104,7 @@ class Subject:
     @property
     def sizes(self) -> Sizes:
         """Pods wanted by template, as the ReplicaSets say it."""
-        by_age = sorted(self._replica_sets(), key=lambda each: int(each["metadata"]["resourceVersion"] or 0))
-        by_age.sort(key=lambda each: str(each["metadata"]["creationTimestamp"]))
+        by_age = sorted(self._replica_sets(), key=lambda each: str(each["metadata"]["creationTimestamp"]))
         return {_tag(each): each["spec"]["replicas"] for each in by_age if each["spec"]["replicas"]}
 
     @property
