@@ -104,26 +104,35 @@ class Store:
         Raises:
             ApiError: ``AlreadyExists``.
         """
+        created = self.preview_create(resource, obj)
+        metadata = created["metadata"]
+        metadata["resourceVersion"] = self._next_version()
+        self._objects[resource.key][metadata.get("namespace") or "", metadata["name"]] = created
+        self._tell(Change("ADDED", resource, created, None))
+        return created
+
+    def preview_create(self, resource: Resource, obj: Object) -> Object:
+        """Return what `create` would store, without a version (a dry run).
+
+        Raises:
+            ApiError: ``AlreadyExists``.
+        """
         metadata = dict(obj.get("metadata") or {})
         objects = self._objects[resource.key]
         namespace = metadata.get("namespace") or ""
         name = metadata.get("name") or self._generated(metadata, objects, namespace)
         if (namespace, name) in objects:
             raise already_exists(resource, name)
-        for given in (*_GIVEN_ONCE, "selfLink"):
+        for given in (*_GIVEN_ONCE, "resourceVersion", "selfLink"):
             metadata.pop(given, None)
         metadata |= {
             "name": name,
             "uid": str(uuid.UUID(int=self._random.getrandbits(128), version=4)),
-            "resourceVersion": self._next_version(),
             "creationTimestamp": timestamp(self.timeline.now),
         }
         if resource.counts_generations:
             metadata["generation"] = 1
-        created = {"apiVersion": resource.api_version, "kind": resource.kind, **obj, "metadata": metadata}
-        objects[namespace, name] = created
-        self._tell(Change("ADDED", resource, created, None))
-        return created
+        return {"apiVersion": resource.api_version, "kind": resource.kind, **obj, "metadata": metadata}
 
     def update(self, resource: Resource, obj: Object) -> Object:
         """Replace an object; writing what is there already writes nothing.
@@ -134,11 +143,22 @@ class Store:
         Raises:
             ApiError: ``NotFound``, or ``Conflict`` when ``resourceVersion`` or ``uid`` is given and outdated.
         """
-        metadata = obj["metadata"]
-        current = self.get(resource, metadata.get("namespace"), metadata["name"])
-        self._check_preconditions(resource, current, metadata)
+        current = self._current(resource, obj)
+        updated = self.preview_update(resource, obj)
+        if updated is current:
+            return current
+        updated["metadata"]["resourceVersion"] = self._next_version()
+        return self._replace(resource, current, updated)
+
+    def preview_update(self, resource: Resource, obj: Object) -> Object:
+        """Return what `update` would store, at the present version (a dry run); what is stored, if the same.
+
+        Raises:
+            ApiError: As `update`.
+        """
+        current = self._current(resource, obj)
         before = current["metadata"]
-        after = dict(metadata)
+        after = dict(obj["metadata"])
         for given in (*_GIVEN_ONCE, "resourceVersion"):
             if given in before:
                 after[given] = before[given]
@@ -149,8 +169,7 @@ class Store:
             return current
         if "generation" in after and _differs(updated, current):
             after["generation"] += 1
-        after["resourceVersion"] = self._next_version()
-        return self._replace(resource, current, updated)
+        return updated
 
     def update_status(self, resource: Resource, obj: Object) -> Object:
         """Replace ``status`` and nothing else.
@@ -158,9 +177,7 @@ class Store:
         Raises:
             ApiError: ``NotFound``, or ``Conflict`` as in `update`.
         """
-        metadata = obj["metadata"]
-        current = self.get(resource, metadata.get("namespace"), metadata["name"])
-        self._check_preconditions(resource, current, metadata)
+        current = self._current(resource, obj)
         if obj.get("status") == current.get("status"):
             return current
         after = {**current["metadata"], "resourceVersion": self._next_version()}
@@ -231,6 +248,13 @@ class Store:
         A write that a listener makes is told when the present change has been told to all.
         """
         self._listeners.append(listener)
+
+    def _current(self, resource: Resource, obj: Object) -> Object:
+        """Find what ``obj`` is to replace."""
+        metadata = obj["metadata"]
+        current = self.get(resource, metadata.get("namespace"), metadata["name"])
+        self._check_preconditions(resource, current, metadata)
+        return current
 
     def _check_preconditions(self, resource: Resource, current: Object, wanted: Object) -> None:
         known = current["metadata"]

@@ -1,0 +1,149 @@
+"""Server-side apply: merge what a manager wants, refuse what others own, drop what it no longer wants."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from saferollout.sim.apiserver.fields import Fields, Path, item_step, owned_values, readable
+from saferollout.sim.apiserver.ownership import Manager, Ownership
+from saferollout.sim.apiserver.shapes import Shape
+from saferollout.sim.errors import ApiError
+from saferollout.sim.store import Object
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What came of an apply: the object, and who owns what of it."""
+
+    object: Object
+    ownership: Ownership
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """One manager's apply configuration, and what it is applied to.
+
+    ``force`` takes fields over that others own with another value.
+    """
+
+    manager: Manager
+    wanted: Object
+    shape: Shape
+    now: str
+    force: bool
+
+    def onto(self, live: Object) -> Applied:
+        """Apply to ``live``, which is left as it is.
+
+        Raises:
+            ApiError: ``Conflict``, somebody else owns a field and wants it otherwise.
+        """
+        ownership = Ownership.read(live)
+        wanted = owned_values(self.wanted, self.shape)
+        fields = frozenset(wanted)
+        there = owned_values(live, self.shape)
+        changed = frozenset(path for path, value in wanted.items() if there.get(path, there) != value)
+        if contested := changed & ownership.of_others(self.manager):
+            if not self.force:
+                raise _conflicts(self.manager, ownership, contested)
+            ownership = ownership.taken_over(self.manager, contested)
+        merged = _merged(live, self.wanted, self.shape)
+        dropped = ownership.of(self.manager) - fields
+        if dropped:
+            merged = _without(merged, dropped, ownership.of_others(self.manager) | fields, self.shape)
+        if not changed and not dropped and fields == ownership.of(self.manager):
+            return Applied(merged, ownership)
+        return Applied(merged, ownership.owning(self.manager, fields, self.now))
+
+
+def _conflicts(manager: Manager, ownership: Ownership, contested: Fields) -> ApiError:
+    found = [
+        (owner, path)
+        for owner, owned in ownership.fields.items()
+        if owner != manager
+        for path in sorted(owned & contested)
+    ]
+    causes = [
+        {
+            "reason": "FieldManagerConflict",
+            "message": f"conflict with {owner.quoted}",
+            "field": readable(path),
+        }
+        for owner, path in found
+    ]
+    if len(found) == 1:
+        said = f"1 conflict: {causes[0]['message']}: {causes[0]['field']}"
+    else:
+        said = f"{len(found)} conflicts: " + "\n".join(
+            f"{cause['message']}: {cause['field']}" for cause in causes
+        )
+    return ApiError(HTTPStatus.CONFLICT, "Conflict", f"Apply failed with {said}", {"causes": causes})
+
+
+def _merged(live: Any, wanted: Any, shape: Shape) -> Any:
+    """Lay ``wanted`` over ``live``, list items by their keys."""
+    if isinstance(wanted, dict) and isinstance(live, dict) and not shape.atomic:
+        laid = {
+            name: _merged(live.get(name), value, shape.member(name))
+            for name, value in wanted.items()
+            if value is not None
+        }
+        return live | laid
+    if isinstance(wanted, list) and wanted and isinstance(live, list):
+        if shape.is_set:
+            return [*live, *(each for each in wanted if each not in live)]
+        if keys := shape.keys(wanted[0]):
+            merged = {item_step(each, keys): each for each in live}
+            for each in wanted:
+                step = item_step(each, keys)
+                merged[step] = _merged(merged.get(step), each, shape.element())
+            return list(merged.values())
+    return wanted
+
+
+def _without(live: Any, dropped: Fields, kept: Fields, shape: Shape) -> Any:
+    """Take out what is dropped and kept by nobody. What becomes empty by it goes too."""
+    if isinstance(live, dict):
+        remaining: dict[str, Any] = {}
+        for name, value in live.items():
+            left = _after(value, f"f:{name}", dropped, kept, shape.member(name))
+            if left is not _GONE:
+                remaining[name] = left
+        return remaining
+    if isinstance(live, list):
+        return _items_without(live, dropped, kept, shape)
+    return live
+
+
+_GONE = object()
+
+
+def _items_without(live: list[Any], dropped: Fields, kept: Fields, shape: Shape) -> list[Any]:
+    if shape.is_set:
+        steps = [f'v:"{each}"' if isinstance(each, str) else f"v:{each}" for each in live]
+    elif live and (keys := shape.keys(live[0])):
+        steps = [item_step(each, keys) for each in live]
+    else:
+        return live
+    after = (
+        _after(each, step, dropped, kept, shape.element()) for each, step in zip(live, steps, strict=True)
+    )
+    return [each for each in after if each is not _GONE]
+
+
+def _after(value: Any, step: str, dropped: Fields, kept: Fields, shape: Shape) -> Any:
+    """Return what is left of the value that ``step`` leads to, ``_GONE`` if nothing."""
+    ending, keeping = _below(dropped, step), _below(kept, step)
+    if not ending:
+        return value
+    if () in ending and not keeping:
+        return _GONE
+    left = _without(value, ending, keeping, shape)
+    return left if left or not value else _GONE
+
+
+def _below(fields: Fields, step: str) -> Fields:
+    below: frozenset[Path] = frozenset(path[1:] for path in fields if path[0] == step)
+    return below
