@@ -20,7 +20,7 @@ from saferollout.sim.loadbalancer_controller import LoadBalancerController
 from saferollout.sim.nodes import new_node
 from saferollout.sim.objects import labels_of
 from saferollout.sim.outages import Outages
-from saferollout.sim.resources import CUSTOM_RESOURCE_DEFINITIONS, NAMESPACES, NODES, PODS
+from saferollout.sim.resources import CUSTOM_RESOURCE_DEFINITIONS, NODES, PODS
 from saferollout.sim.store import Object, Store
 from saferollout.sim.target_group_bindings import DEFINITION, TARGET_GROUP_BINDINGS
 from saferollout.sim.timeline import Timeline
@@ -97,8 +97,6 @@ class World:
         )
 
     def _furnish(self) -> None:
-        for name in ("default", "kube-system"):
-            self.store.create(NAMESPACES, {"metadata": {"name": name}, "status": {"phase": "Active"}})
         for zone in self.config.zones:
             for number in range(1, self.config.nodes_per_zone + 1):
                 self.store.create(NODES, new_node(f"{zone}-{number}", zone, pods=self.config.pods_per_node))
