@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 
 _HOSTS = range(4, 255)
 
@@ -11,7 +12,8 @@ class Addresses:
     """A /24 for every node; a released address waits behind all free ones, as if cooling down."""
 
     def __init__(self) -> None:
-        self._free: dict[str, deque[str]] = {}
+        self._unused: dict[str, Iterator[str]] = {}
+        self._released: dict[str, deque[str]] = {}
 
     def take(self, node: str) -> str:
         """The address of the node that has been free for longest.
@@ -19,11 +21,12 @@ class Addresses:
         Raises:
             IndexError: The node has none left.
         """
-        if node not in self._free:
-            subnet = len(self._free)
-            self._free[node] = deque(f"10.{subnet // 256}.{subnet % 256}.{host}" for host in _HOSTS)
-        return self._free[node].popleft()
+        if node not in self._unused:
+            subnet = len(self._unused)
+            self._unused[node] = (f"10.{subnet // 256}.{subnet % 256}.{host}" for host in _HOSTS)
+            self._released[node] = deque()
+        return next(self._unused[node], None) or self._released[node].popleft()
 
     def release(self, node: str, address: str) -> None:
         """Give an address back."""
-        self._free[node].append(address)
+        self._released[node].append(address)
