@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
-from saferollout.sim.apiserver.fields import Fields, Path, item_step, owned_values, readable
+from saferollout.sim.apiserver.fields import Fields, item_step, member_step, owned_values, readable
 from saferollout.sim.apiserver.ownership import Manager, Ownership
 from saferollout.sim.apiserver.shapes import Shape
 from saferollout.sim.errors import ApiError
@@ -122,7 +122,7 @@ _GONE = object()
 
 def _items_without(live: list[Any], dropped: Fields, kept: Fields, shape: Shape) -> list[Any]:
     if shape.is_set:
-        steps = [f'v:"{each}"' if isinstance(each, str) else f"v:{each}" for each in live]
+        steps = [member_step(each) for each in live]
     elif live and (keys := shape.keys(live[0])):
         steps = [item_step(each, keys) for each in live]
     else:
@@ -145,5 +145,5 @@ def _after(value: Any, step: str, dropped: Fields, kept: Fields, shape: Shape) -
 
 
 def _below(fields: Fields, step: str) -> Fields:
-    below: frozenset[Path] = frozenset(path[1:] for path in fields if path[0] == step)
-    return below
+    """Return the fields under ``step``, as paths from there; the empty one is the place itself."""
+    return frozenset(path[1:] for path in fields if path[:1] == (step,))

@@ -49,7 +49,7 @@ def _leaves(value: Any, shape: Shape, path: Path) -> Iterator[tuple[Path, Any]]:
             yield from _leaves(member, shape.member(name), (*path, f"f:{name}"))
     elif isinstance(value, list) and value and shape.is_set:
         for member in value:
-            yield (*path, f"v:{_written(member)}"), PRESENT
+            yield (*path, member_step(member)), PRESENT
     elif isinstance(value, list) and value and (keys := shape.keys(value[0])):
         for item in value:
             step = (*path, item_step(item, keys))
@@ -62,6 +62,11 @@ def _leaves(value: Any, shape: Shape, path: Path) -> Iterator[tuple[Path, Any]]:
 def item_step(item: dict[str, Any], keys: tuple[str, ...]) -> str:
     """Write the step to a list item, ``k:{"name":"web"}``."""
     return f"k:{_written(dict(zip(keys, item_key(item, keys), strict=True)))}"
+
+
+def member_step(member: Any) -> str:
+    """Write the step to a member of a set, ``v:"x"``."""
+    return f"v:{_written(member)}"
 
 
 def _written(value: Any) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 from http import HTTPStatus
 from typing import Any
 
@@ -40,7 +40,6 @@ from saferollout.sim.store import Store
 from saferollout.sim.timeline import Timeline
 
 _LARGEST_BODY = 3 * 1024 * 1024
-_ON_SHUTDOWN_SECONDS = 0.2
 _FIRST_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -80,22 +79,6 @@ class ApiServer:
         app.router.add_get("/openapi/v3/{path:.+}", self._openapi)
         app.router.add_route("*", "/{path:apis?/.+}", self._dispatch)
         return app
-
-    @asynccontextmanager
-    async def serving(self, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
-        """Serve until the context ends; its value is the URL. Port 0 takes a free one."""
-        runner = web.AppRunner(
-            self.application(),
-            access_log=None,
-            handler_cancellation=True,
-            shutdown_timeout=_ON_SHUTDOWN_SECONDS,
-        )
-        await runner.setup()
-        try:
-            await web.TCPSite(runner, host, port).start()
-            yield f"http://{host}:{runner.addresses[0][1]}"
-        finally:
-            await runner.cleanup()
 
     async def _resources(self, request: web.Request) -> web.Response:
         group, version = request.match_info.get("group"), request.match_info.get("version")
