@@ -46,11 +46,14 @@ class Namespace:
         self.store.register(TARGET_GROUP_BINDINGS)
         self.group = self._target_group("web")
         self.other = self._target_group("other")
-        groups = {group.config.arn: group for group in (self.group, self.other)}
-        LoadBalancerController(self.store, self.timeline, groups, lag_seconds=2.0)
+        self.start_controller()
         entry = {"name": "web", "port": 80} | ({} if target_port is None else {"targetPort": target_port})
         self.create(SERVICES, {"metadata": {"name": "web"}, "spec": self._service_spec(entry)})
         self.create(TARGET_GROUP_BINDINGS, {"metadata": {"name": "web"}, "spec": self._binding_spec(port)})
+
+    def start_controller(self) -> None:
+        groups = {group.config.arn: group for group in (self.group, self.other)}
+        LoadBalancerController(self.store, self.timeline, groups, lag_seconds=2.0)
 
     def _target_group(self, name: str) -> TargetGroup:
         config = TargetGroupConfig(name=name, kind="alb")
@@ -77,6 +80,14 @@ def test_ready_pods_are_registered_by_address_and_container_port_after_the_lag()
     shop.store.create(PODS, pod("one", ONE.id))
     shop.timeline.run_until(1.9)
     assert shop.group.registered() == []
+    assert shop.run() == [ONE]
+
+
+def test_a_controller_that_starts_late_registers_what_it_finds() -> None:
+    shop = Namespace()
+    shop.run(pod("one", ONE.id))
+    shop.group.deregister(ONE)
+    shop.start_controller()
     assert shop.run() == [ONE]
 
 

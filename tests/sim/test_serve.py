@@ -158,6 +158,19 @@ def test_a_pod_can_be_silenced_and_a_node_killed_from_outside(site: Site) -> Non
     eventually(lambda: "unhealthy" in site.states(), seconds=10)
 
 
+def test_the_environment_alone_leads_boto3_there(site: Site) -> None:
+    environment = os.environ | {
+        "AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2": site.addresses["elb"],
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "any",
+        "AWS_SECRET_ACCESS_KEY": "any",
+    }
+    ask = "import boto3; print(len(boto3.client('elbv2').describe_target_groups()['TargetGroups']))"
+    command = [sys.executable, "-c", ask]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True, env=environment)  # noqa: S603 - the command of this file
+    assert done.stdout == "1\n"
+
+
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
 def test_it_ends_cleanly_when_told_to(tmp_path: Path, how: signal.Signals) -> None:
     running = start(tmp_path)

@@ -215,3 +215,9 @@ def test_a_file_that_is_no_yaml_is_refused_by_name(tmp_path: Path) -> None:
     broken.write_text("zones: [a")
     with pytest.raises(ValueError, match=r"world\.yaml is not YAML"):
         WorldConfig.load(broken)
+
+
+def test_the_world_of_the_examples_is_understood() -> None:
+    config = WorldConfig.load(Path(__file__).parents[2] / "examples" / "world.yaml")
+    assert [group.name for group in config.target_groups] == ["web", "web-native"]
+    assert {load.target_group for load in config.traffic} == {"web", "web-native"}

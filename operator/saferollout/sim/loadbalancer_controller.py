@@ -39,6 +39,8 @@ class LoadBalancerController:
         self._lag = lag_seconds / timeline.speed
         self._queue = WorkQueue(timeline, self._reconcile)
         self._bound: dict[Key, str] = {}
+        for binding in store.list(TARGET_GROUP_BINDINGS):
+            self._soon(binding)
         store.subscribe(self._observe)
 
     def _observe(self, change: Change) -> None:
@@ -80,10 +82,10 @@ class LoadBalancerController:
         """Deregister first, then register, as the original does (aws-load-balancer-controller 3621)."""
         if group is None:
             return
-        registered = [target.address for target in group.registered()]
-        for address in registered:
-            if address not in wanted:
-                group.deregister(address)
+        kept = frozenset(wanted)
+        for target in group.registered():
+            if target.address not in kept:
+                group.deregister(target.address)
         for address in wanted:
             group.register(address)
 
