@@ -74,7 +74,13 @@ class KubeEndpoint:
         self._changed.set()
         self._changed = asyncio.Event()
 
-    async def handle(self, request: web.Request) -> web.StreamResponse:
+    def application(self) -> web.Application:
+        """What is to be served."""
+        app = web.Application()
+        app.router.add_get("/{path:.*}", self._handle)
+        return app
+
+    async def _handle(self, request: web.Request) -> web.StreamResponse:
         self.requests.append((request.path, dict(request.query)))
         if self.refusals:
             return self.refusals.popleft()
@@ -121,20 +127,6 @@ def line(event: Raw) -> bytes:
 
 
 @asynccontextmanager
-async def serving(endpoint: KubeEndpoint, port: int = 0) -> AsyncIterator[str]:
-    """Serve on loopback; yields the address."""
-    app = web.Application()
-    app.router.add_get("/{path:.*}", endpoint.handle)
-    runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", port).start()
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-    finally:
-        await runner.cleanup()
-
-
-@asynccontextmanager
 async def client(host: str) -> AsyncIterator[ApiClient]:
     """A client of the official library."""
     async with ApiClient(Configuration(host=host)) as api:
@@ -142,7 +134,7 @@ async def client(host: str) -> AsyncIterator[ApiClient]:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """Wait for something to become true that nobody announces, for 5 s at most."""
-    async with asyncio.timeout(5):
+    """Wait for something to become true that nobody announces, for 15 s at most."""
+    async with asyncio.timeout(15):
         while not condition():  # noqa: ASYNC110 - there is no event to wait for
             await asyncio.sleep(0.005)

@@ -21,7 +21,7 @@ def template(image: str = "web:1", **labels: str) -> Raw:
 
 
 def meta(name: str, owner: tuple[str, str] | None = None, **more: Any) -> Raw:
-    raw = {
+    raw: Raw = {
         "name": name,
         "namespace": "shop",
         "uid": f"uid-{name}",

@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 
 import kube_objects as raw
-from kube_endpoint import KubeEndpoint, client, serving, status, until
+from kube_endpoint import KubeEndpoint, client, status, until
 from saferollout.api.reasons import Reason
 from saferollout.decide.observation import (
     Draining,
@@ -24,6 +24,7 @@ from saferollout.decide.observation import (
 )
 from saferollout.observe.cluster import Cluster
 from saferollout.observe.snapshot import snapshot
+from saferollout.sim.loopback import serving
 
 DEPLOYMENTS, REPLICA_SETS = "/apis/apps/v1/deployments", "/apis/apps/v1/replicasets"
 PODS, NODES = "/api/v1/pods", "/api/v1/nodes"
@@ -41,10 +42,10 @@ def endpoint() -> KubeEndpoint:
 
 @pytest.fixture
 async def cluster(endpoint: KubeEndpoint) -> AsyncIterator[Cluster]:
-    async with serving(endpoint) as host, client(host) as api:
+    async with serving(endpoint.application()) as host, client(host) as api:
         cluster = Cluster(api)
         task = asyncio.create_task(cluster.run())
-        await asyncio.wait_for(cluster.synced(), 5)
+        await asyncio.wait_for(cluster.synced(), 15)
         await until(lambda: cluster.gap is None)
         yield cluster
         task.cancel()
@@ -108,7 +109,7 @@ async def test_whoever_watches_a_deployment_is_woken_by_what_concerns_it(
 ) -> None:
     with cluster.waking("shop", "web") as wake, cluster.waking("shop", "web") as another:
         endpoint.put(path, changed)
-        await asyncio.wait_for(wake.wait(), 5)
+        await asyncio.wait_for(wake.wait(), 15)
         assert another.is_set()
 
 
@@ -118,7 +119,7 @@ async def test_whoever_watches_a_deployment_is_woken_by_what_concerns_it(
 async def test_a_deletion_wakes_too(path: str, uid: str, endpoint: KubeEndpoint, cluster: Cluster) -> None:
     with cluster.waking("shop", "web") as wake:
         endpoint.delete(path, uid)
-        await asyncio.wait_for(wake.wait(), 5)
+        await asyncio.wait_for(wake.wait(), 15)
 
 
 async def test_nobody_is_woken_by_what_is_not_his(endpoint: KubeEndpoint, cluster: Cluster) -> None:
@@ -157,9 +158,9 @@ async def test_nothing_is_called_missing_before_everything_has_been_listed() -> 
 
 
 async def test_namespaces_can_be_chosen(endpoint: KubeEndpoint) -> None:
-    async with serving(endpoint) as host, client(host) as api:
+    async with serving(endpoint.application()) as host, client(host) as api:
         task = asyncio.create_task((cluster := Cluster(api, ["shop", "pay"])).run())
-        await asyncio.wait_for(cluster.synced(), 5)
+        await asyncio.wait_for(cluster.synced(), 15)
         task.cancel()
     assert {path for path, _ in endpoint.requests} >= {
         "/apis/apps/v1/namespaces/shop/deployments",

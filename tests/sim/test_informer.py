@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from kube_endpoint import KubeEndpoint, client, serving, status, until
+from kube_endpoint import KubeEndpoint, client, status, until
 from saferollout.observe.backoff import Backoff
 from saferollout.observe.informer import Informer
+from saferollout.sim.loopback import serving
 
 PATH = "/api/v1/pods"
 
@@ -68,7 +69,7 @@ def endpoint() -> KubeEndpoint:
 
 @pytest.fixture
 async def host(endpoint: KubeEndpoint) -> AsyncIterator[str]:
-    async with serving(endpoint) as address:
+    async with serving(endpoint.application()) as address:
         yield address
 
 
@@ -195,7 +196,7 @@ async def test_an_answer_that_is_no_json_is_survived(endpoint: KubeEndpoint, hos
 async def test_a_server_that_is_away_leaves_the_records_and_a_gap(endpoint: KubeEndpoint) -> None:
     endpoint.put(PATH, thing("a", 1))
     async with AsyncExitStack() as beyond:
-        async with serving(endpoint) as host:
+        async with serving(endpoint.application()) as host:
             seen = await beyond.enter_async_context(following(host))
             await seen.becomes(a=1)
         left = time.time()
@@ -208,7 +209,7 @@ async def test_a_server_that_is_away_leaves_the_records_and_a_gap(endpoint: Kube
         await asyncio.sleep(0.2)
         assert seen.informer.gap is not None
         assert seen.informer.gap.since == gap.since, "failing again does not make it younger"
-        async with serving(endpoint, int(host.rpartition(":")[2])):
+        async with serving(endpoint.application(), int(host.rpartition(":")[2])):
             await seen.becomes(a=1)
 
 
@@ -216,5 +217,9 @@ async def test_watches_that_end_at_once_are_no_busy_loop(endpoint: KubeEndpoint,
     await seen.becomes()
     endpoint.refusals.extend(web.Response() for _ in range(1000))
     endpoint.disconnect()
+    left = time.time()
     await asyncio.sleep(0.5)
+    await until(lambda: seen.informer.gap is not None)
+    assert seen.informer.gap is not None
+    assert seen.informer.gap.since == pytest.approx(left, abs=0.2), "having opened is not having told"
     assert 5 < len(endpoint.watches()) < 30

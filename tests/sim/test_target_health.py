@@ -28,6 +28,7 @@ from saferollout.sim.elbv2.faults import FaultRule, Faults
 from saferollout.sim.elbv2.health import Address
 from saferollout.sim.elbv2.health import Answer as ProbeAnswer
 from saferollout.sim.elbv2.target_group import TargetGroup
+from saferollout.sim.loopback import serving
 from saferollout.sim.timeline import Timeline
 
 SESSION = Session(
@@ -76,12 +77,8 @@ async def scene() -> AsyncIterator[Scene]:
     endpoint = Endpoint({group.config.arn: group for group in groups.values()}, faults)
     app = web.Application()
     app.add_routes(endpoint.routes())
-    runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    async with asking(partial(elb.connect, SESSION, f"http://127.0.0.1:{runner.addresses[0][1]}")) as health:
+    async with serving(app) as url, asking(partial(elb.connect, SESSION, url)) as health:
         yield Scene(endpoint, faults, groups, health)
-    await runner.cleanup()
 
 
 @asynccontextmanager

@@ -82,7 +82,7 @@ def test_a_refusal_on_the_way_to_credentials_is_about_credentials() -> None:
         (boto.EndpointConnectionError(endpoint_url="http://x"), Reason.ENDPOINT_UNREACHABLE),
         (boto.ConnectTimeoutError(endpoint_url="http://x"), Reason.ENDPOINT_UNREACHABLE),
         (boto.ReadTimeoutError(endpoint_url="http://x"), Reason.ENDPOINT_UNREACHABLE),
-        (boto.SSLError(endpoint_url="http://x", error="expired"), Reason.ENDPOINT_UNREACHABLE),
+        (boto.SSLError(endpoint_url="http://x", error=OSError("expired")), Reason.ENDPOINT_UNREACHABLE),
         (boto.ConnectionClosedError(endpoint_url="http://x"), Reason.ENDPOINT_UNREACHABLE),
         (boto.NoRegionError(), Reason.TARGET_GROUP_OTHER_REGION),
         (ValueError("Invalid endpoint: nowhere"), Reason.ELB_ERROR),

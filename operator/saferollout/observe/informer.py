@@ -97,8 +97,10 @@ class Informer(Generic[R]):
     async def _follow(self) -> None:
         """List if need be, then watch until the server ends the watch as agreed."""
         if self._version is None:
+            asked = time.time()
             self._version = await self._list()
-            self._unserved_since = time.time()
+            self._unserved_since = asked
+            self.gap = Gap(self._path, asked, listed=True)
             self._synced.set()
         seconds = WATCH_SECONDS * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, no secret
         async with self._source.watch(self._version, seconds) as lines:
