@@ -114,7 +114,7 @@ class Subject:
 
     def replica_set(self, tag: str) -> Object:
         """Return the ReplicaSet of a template."""
-        return next(each for each in self._replica_sets() if _tag(each) == tag)
+        return {_tag(each): each for each in self._replica_sets()}[tag]
 
     def pods(self, tag: str) -> Sequence[Object]:
         """Return the pods of a template that are not going, oldest first."""

@@ -8,6 +8,7 @@ import time
 import pytest
 
 from controlplane.subject import Subject, is_ready
+from saferollout.sim.errors import ApiError
 from saferollout.sim.objects import condition_of
 from saferollout.sim.timestamps import seconds
 from saferollout.sim.workload import READY
@@ -71,6 +72,25 @@ async def test_a_saturated_new_replica_set_retires_the_last_old_pods_although_pa
     await subject.becomes({"v2": 2})
 
 
+async def test_going_back_with_all_old_pods_there_retires_the_new_one_although_paused(
+    subject: Subject,
+) -> None:
+    await subject.create(3)
+    await subject.patch("v2")
+    await subject.pause_at({"v1": 3, "v2": 1})
+    await subject.patch("v1")
+    await subject.becomes({"v1": 3})
+
+
+async def test_a_new_template_while_paused_makes_no_replica_set(subject: Subject) -> None:
+    await subject.create(1)
+    await subject.patch(paused=True)
+    await subject.patch("v2")
+    await subject.stays(2)
+    with pytest.raises(KeyError):
+        subject.replica_set("v2")
+
+
 async def test_without_a_fence_a_release_of_six_seconds_is_several_steps(subject: Subject) -> None:
     await subject.create(6)
     await subject.patch("v2")
@@ -115,6 +135,28 @@ async def test_a_fence_set_with_the_pause_holds_the_last_batch(subject: Subject)
     await subject.patch(paused=True, minReadySeconds=LARGE)
     await subject.becomes({"v1": 1, "v2": 2})
     await subject.stays(4)
+
+
+async def test_a_fence_is_shorter_by_the_fraction_of_the_second_in_which_the_pod_became_ready(
+    subject: Subject,
+) -> None:
+    await subject.create(1)
+    (pod,) = subject.ready("v1")
+    await subject.annotate(pod, READY, "never")
+    await subject.patch(minReadySeconds=4)
+    await subject.until(lambda: not subject.available)
+    await asyncio.sleep(1.7 - time.time() % 1)
+    await subject.annotate(pod, READY, "always")
+    await subject.until(lambda: subject.ready("v1") == {pod})
+    since = time.time()
+    await subject.until(lambda: subject.available == 1)
+    assert time.time() - since < 4
+
+
+async def test_a_fence_as_long_as_the_progress_deadline_is_refused(subject: Subject) -> None:
+    await subject.create(1)
+    with pytest.raises(ApiError, match="must be greater than minReadySeconds"):
+        await subject.patch(minReadySeconds=600)
 
 
 async def test_only_the_newest_replica_set_is_given_the_fence(subject: Subject) -> None:
