@@ -144,7 +144,7 @@ def _other_region(group: _Group, ours: str) -> Problem:
     return Problem(
         Reason.TARGET_GROUP_OTHER_REGION,
         f"target group {group.answer.name} is in {group.region}, the operator asks in {ours}. What to do:"
-        f" correct the ARN, or run an operator with AWS_REGION={group.region}.",
+        f" correct the ARN, or run an operator with AWS_DEFAULT_REGION={group.region}.",
     )
 
 
