@@ -85,7 +85,7 @@ REMEDIES: Mapping[Reason, str] = {
     ),
     Reason.TARGET_GROUP_NOT_FOUND: "correct the ARN in spec.targetGroups, or create the target group",
     Reason.TARGET_GROUP_MALFORMED: "correct the ARN in spec.targetGroups",
-    Reason.TARGET_GROUP_OTHER_REGION: "set AWS_DEFAULT_REGION of the operator to the Region of the target group",
+    Reason.TARGET_GROUP_OTHER_REGION: "set AWS_DEFAULT_REGION of the operator to that of the target group",
     Reason.ENDPOINT_UNREACHABLE: (
         "check the operator's network: security groups, NetworkPolicy, NAT or a VPC endpoint for"
         " elasticloadbalancing, and AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2 if it is set"
