@@ -69,26 +69,32 @@ class ApiServer:
         app = web.Application(client_max_size=_LARGEST_BODY, middlewares=[self._refusals])
         for path in ("/healthz", "/livez", "/readyz"):
             app.router.add_get(path, _ok)
-        app.router.add_get("/version", lambda _: _json(discovery.VERSION))
-        app.router.add_get("/api", lambda _: _json(discovery.core_versions()))
-        app.router.add_get("/apis", lambda _: _json(discovery.groups(self._store)))
+        app.router.add_get("/version", _version)
+        app.router.add_get("/api", _core_versions)
+        app.router.add_get("/apis", self._groups)
         app.router.add_get("/api/v1", self._resources)
         app.router.add_get("/apis/{group}", self._group)
         app.router.add_get("/apis/{group}/{version}", self._resources)
-        app.router.add_get("/openapi/v3", lambda _: _json(discovery.openapi_index(self._store)))
+        app.router.add_get("/openapi/v3", self._openapi_index)
         app.router.add_get("/openapi/v3/{path:.+}", self._openapi)
         app.router.add_route("*", "/{path:apis?/.+}", self._dispatch)
         return app
 
+    async def _groups(self, _: web.Request) -> web.Response:
+        return _json(discovery.groups(self._store))
+
+    async def _openapi_index(self, _: web.Request) -> web.Response:
+        return _json(discovery.openapi_index(self._store))
+
     async def _resources(self, request: web.Request) -> web.Response:
         group, version = request.match_info.get("group"), request.match_info.get("version")
-        return await _found(discovery.resources(self._store, f"{group}/{version}" if group else "v1"))
+        return _found(discovery.resources(self._store, f"{group}/{version}" if group else "v1"))
 
     async def _group(self, request: web.Request) -> web.Response:
-        return await _found(discovery.group(self._store, request.match_info["group"]))
+        return _found(discovery.group(self._store, request.match_info["group"]))
 
     async def _openapi(self, request: web.Request) -> web.Response:
-        return await _found(discovery.openapi(self._store, request.match_info["path"]))
+        return _found(discovery.openapi(self._store, request.match_info["path"]))
 
     @web.middleware
     async def _refusals(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -96,7 +102,7 @@ class ApiServer:
         try:
             return await handler(request)
         except ApiError as error:
-            return await _json(_status(error), error.status)
+            return _json(_status(error), error.status)
 
     async def _dispatch(self, request: web.Request) -> web.StreamResponse:
         at, query = target(self._store, request.path), request.query
@@ -104,7 +110,7 @@ class ApiServer:
             case "GET" if at.name is None and query.get("watch") in {"true", "1"}:
                 return await self._watch(request, at)
             case "GET":
-                return await self._read(request, at)
+                return self._read(request, at)
             case "DELETE":
                 return await self._delete(request, at)
         options = write_options(query, request.headers.get("User-Agent", ""))
@@ -118,15 +124,15 @@ class ApiServer:
                 written = self._writer.patch(at, request.content_type, body, options)
             case _:
                 raise method_not_allowed()
-        return await self._written(request, at, written)
+        return self._written(request, at, written)
 
-    async def _read(self, request: web.Request, at: Target) -> web.Response:
+    def _read(self, request: web.Request, at: Target) -> web.Response:
         shown = self._shown(request, at)
         if at.name is None:
             page = self._reader.page(at, request.query)
-            return await _json(shown.many(at.resource, page.objects, page.metadata))
+            return _json(shown.many(at.resource, page.objects, page.metadata))
         obj = self._store.get(at.resource, at.namespace, at.name)
-        return await _json(scale_of(obj) if at.subresource == "scale" else shown.one(obj))
+        return _json(scale_of(obj) if at.subresource == "scale" else shown.one(obj))
 
     async def _watch(self, request: web.Request, at: Target) -> web.StreamResponse:
         asked = watch(at, request.query, self._shown(request, at))
@@ -149,15 +155,15 @@ class ApiServer:
         body = await request.read()
         options = delete_options(request.query, parse(body) if body else {})
         if at.name is not None:
-            return await _json(self._deleter.delete(at, options))
+            return _json(self._deleter.delete(at, options))
         page = self._reader.page(at, request.query)
         for each in page.objects:
             self._deleter.delete(member(at, each), options)
-        return await _json(self._shown(request, at).many(at.resource, page.objects, page.metadata))
+        return _json(self._shown(request, at).many(at.resource, page.objects, page.metadata))
 
-    async def _written(self, request: web.Request, at: Target, written: Written) -> web.Response:
+    def _written(self, request: web.Request, at: Target, written: Written) -> web.Response:
         shown = written.object if at.subresource else self._shown(request, at).one(written.object)
-        response = await _json(shown, HTTPStatus.CREATED if written.created else HTTPStatus.OK)
+        response = _json(shown, HTTPStatus.CREATED if written.created else HTTPStatus.OK)
         for warning in written.warnings:
             response.headers.add("Warning", f"299 - {orjson.dumps(warning).decode()}")
         return response
@@ -177,14 +183,22 @@ async def _ok(_: web.Request) -> web.Response:
     return web.Response(text="ok")
 
 
-async def _json(answer: dict[str, Any], status: HTTPStatus = HTTPStatus.OK) -> web.Response:
+async def _version(_: web.Request) -> web.Response:
+    return _json(discovery.VERSION)
+
+
+async def _core_versions(_: web.Request) -> web.Response:
+    return _json(discovery.core_versions())
+
+
+def _json(answer: dict[str, Any], status: HTTPStatus = HTTPStatus.OK) -> web.Response:
     return web.Response(body=orjson.dumps(answer), status=status, content_type="application/json")
 
 
-async def _found(answer: dict[str, Any] | None) -> web.Response:
+def _found(answer: dict[str, Any] | None) -> web.Response:
     if answer is None:
         raise not_served()
-    return await _json(answer)
+    return _json(answer)
 
 
 def _status(error: ApiError) -> dict[str, Any]:
