@@ -20,18 +20,18 @@ from aiohttp.typedefs import Handler
 
 from saferollout.sim.objects import Key
 from saferollout.sim.store import ApiError
-from saferollout.sim.world import World
+from saferollout.sim.world import Site
 
 
 class Control:
-    """The routes, for one world."""
+    """The routes, for one site."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, site: Site) -> None:
+        self._site = site
 
     def routes(self) -> list[web.RouteDef]:
         """Return the routes to be added to an application."""
-        outages = self._world.outages
+        outages = self._site.outages
         return [
             web.get("/sim/world", self._describe),
             web.get("/sim/traffic", self._read_traffic),
@@ -42,11 +42,11 @@ class Control:
         ]
 
     async def _describe(self, _: web.Request) -> web.Response:
-        config = self._world.config
+        config = self._site.config
         groups = {group.name: group.arn for group in config.target_groups}
         return web.json_response(
             {
-                "now": self._world.timeline.now,
+                "now": self._site.timeline.now,
                 "speed": config.speed,
                 "zones": config.zones,
                 "targetGroups": groups,
@@ -59,11 +59,11 @@ class Control:
             until = float(request.query.get("until", math.inf))
         except ValueError:
             return web.json_response({"error": "since and until are seconds since the epoch"}, status=400)
-        traffic = self._world.traffic
+        traffic = self._site.traffic
         return web.json_response({name: each.tally.summary(since, until) for name, each in traffic.items()})
 
     async def _kill_node(self, request: web.Request) -> web.Response:
-        self._world.outages.kill_node(request.match_info["name"])
+        self._site.outages.kill_node(request.match_info["name"])
         return web.json_response({})
 
     def _on_pod(self, break_it: Callable[[Key], None]) -> Handler:

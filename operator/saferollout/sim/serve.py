@@ -27,7 +27,7 @@ from saferollout.sim.control import Control
 from saferollout.sim.elbv2.endpoint import Endpoint
 from saferollout.sim.elbv2.faults import Faults
 from saferollout.sim.loopback import serving
-from saferollout.sim.world import World, WorldConfig
+from saferollout.sim.world import Site, World, WorldConfig
 
 _PARENT_POLL = 0.3
 
@@ -46,20 +46,20 @@ def main() -> None:
         sys.exit(_complain(error))
 
 
-def elb_application(world: World) -> web.Application:
-    """Build the ELBv2 endpoint of a world, with its control routes.
+def elb_application(site: Site) -> web.Application:
+    """Build the ELBv2 endpoint of a site, with its control routes.
 
     The timeline is brought up to the wall clock before each request.
     """
 
     @web.middleware
     async def up_to_date(request: web.Request, handler: Handler) -> web.StreamResponse:
-        world.timeline.run_until(time.time())
+        site.timeline.run_until(time.time())
         return await handler(request)
 
     app = web.Application(middlewares=[up_to_date])
-    app.add_routes(Endpoint(world.groups, Faults(seed=world.config.seed)).routes())
-    app.add_routes(Control(world).routes())
+    app.add_routes(Endpoint(site.groups, Faults(seed=site.config.seed)).routes())
+    app.add_routes(Control(site).routes())
     return app
 
 

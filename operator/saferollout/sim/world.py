@@ -69,18 +69,17 @@ class WorldConfig(Config):
             raise ValueError(f"{path} is not YAML: {error}") from error
 
 
-class World:
-    """The site itself. It lives as its ``timeline`` does: run that in virtual time, or let it drive.
+class Site:
+    """What is around a cluster: kubelets, load balancers and their users. ``store`` shows the cluster.
 
-    ``groups`` are the target groups by ARN, ``traffic`` the loads by target group name.
+    It lives as the ``timeline`` of the store does. ``groups`` are the target groups by ARN, ``traffic`` the
+    loads by target group name.
     """
 
-    def __init__(self, config: WorldConfig, *, start: float) -> None:
+    def __init__(self, config: WorldConfig, store: Store) -> None:
         self.config = config
-        self.timeline = Timeline(start, speed=config.speed)
-        self.store = Store(self.timeline, seed=config.seed)
-        self._furnish()
-        self.controllers = Controllers(self.store, self.timeline)
+        self.store = store
+        self.timeline = store.timeline
         self.kubelet = Kubelet(self.store, self.timeline)
         self.outages = Outages(self.store, self.timeline, self.kubelet)
         self.groups: dict[str, TargetGroup] = {}
@@ -95,13 +94,6 @@ class World:
         LoadBalancerController(
             self.store, self.timeline, self.groups, lag_seconds=config.controller_lag_seconds
         )
-
-    def _furnish(self) -> None:
-        for zone in self.config.zones:
-            for number in range(1, self.config.nodes_per_zone + 1):
-                self.store.create(NODES, new_node(f"{zone}-{number}", zone, pods=self.config.pods_per_node))
-        self.store.register(TARGET_GROUP_BINDINGS)
-        self.store.create(CUSTOM_RESOURCE_DEFINITIONS, DEFINITION)
 
     def _load_balancer(self, group: TargetGroup) -> LoadBalancer:
         config, routing = group.config, Routing(self.timeline, group)
@@ -137,3 +129,17 @@ class World:
     def _pod_at(self, ip: str) -> Object | None:
         pods = self.store.list(PODS)
         return next((pod for pod in pods if (pod.get("status") or {}).get("podIP") == ip), None)
+
+
+class World(Site):
+    """A site with the embedded cluster in it: run its timeline in virtual time, or let it drive."""
+
+    def __init__(self, config: WorldConfig, *, start: float) -> None:
+        store = Store(Timeline(start, speed=config.speed), seed=config.seed)
+        for zone in config.zones:
+            for number in range(1, config.nodes_per_zone + 1):
+                store.create(NODES, new_node(f"{zone}-{number}", zone, pods=config.pods_per_node))
+        store.register(TARGET_GROUP_BINDINGS)
+        store.create(CUSTOM_RESOURCE_DEFINITIONS, DEFINITION)
+        self.controllers = Controllers(store, store.timeline)
+        super().__init__(config, store)
