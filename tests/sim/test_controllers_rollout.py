@@ -14,6 +14,7 @@ from saferollout.sim.controllers.sizes import size
 from saferollout.sim.objects import annotations_of, condition_of
 from saferollout.sim.resources import DEPLOYMENTS, PODS, REPLICA_SETS
 from saferollout.sim.store import Change, Object
+from saferollout.sim.workload import STARTUP
 from simulated_cluster import WEB, Cluster
 
 
@@ -117,6 +118,35 @@ def test_a_deadline_does_not_run_while_paused() -> None:
     assert reason(cluster, "Progressing") == "DeploymentResumed"
     cluster.settle()
     assert reason(cluster, "Progressing") == "ProgressDeadlineExceeded"
+
+
+def test_every_progress_starts_the_deadline_anew() -> None:
+    cluster = Cluster()
+    cluster.deploy(replicas=6, progressDeadlineSeconds=10, said={STARTUP: "5s"})
+    cluster.settle()
+    cluster.change(image="web:2")
+    for _ in range(40):
+        cluster.run(1)
+        assert reason(cluster, "Progressing") in {"ReplicaSetUpdated", "NewReplicaSetAvailable"}
+    assert cluster.sizes() == (0, 6)
+
+
+def test_the_first_report_after_a_scaling_still_counts_the_pods_that_go() -> None:
+    cluster = Cluster()
+    cluster.deploy(replicas=4)
+    cluster.settle()
+    seen = []
+
+    def note(change: Change) -> None:
+        if change.resource is REPLICA_SETS:
+            reported = change.object["status"]
+            if reported["observedGeneration"] == change.object["metadata"]["generation"]:
+                seen.append((size(change.object), reported["replicas"]))
+
+    cluster.store.subscribe(note)
+    cluster.change(replicas=3)
+    cluster.settle()
+    assert seen[:2] == [(3, 4), (3, 3)]
 
 
 def test_too_few_available_pods_are_said_to_be_too_few() -> None:

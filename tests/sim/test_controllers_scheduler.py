@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from saferollout.sim.nodes import new_node
-from saferollout.sim.objects import condition_of, labels_of
+from saferollout.sim.objects import condition_of, key_of, labels_of
 from saferollout.sim.resources import NODES, PODS
 from saferollout.sim.store import Object
 from simulated_cluster import WEB, ZONE, Cluster
@@ -120,6 +120,24 @@ def test_spreading_by_revision_counts_the_pods_of_that_revision_only() -> None:
     cluster.settle()
     assert len(cluster.ready("web:2")) == 2
     assert len(pending(cluster)) == 1
+
+
+def test_a_pod_on_its_way_out_no_longer_counts_for_its_zone() -> None:
+    cluster = Cluster()
+    slow = {"name": "web", "image": "web:1", "lifecycle": {"preStop": {"sleep": {"seconds": 20}}}}
+    cluster.deploy(replicas=3, pod={"containers": [slow], **spread()})
+    cluster.settle()
+    leaving = next(each for each in cluster.pods() if labels_of(each)[ZONE] == "us-east-1b")
+    cluster.store.delete(PODS, *key_of(leaving))
+    cluster.run(5)
+    assert set(cluster.zones().values()) == {1}
+
+
+def test_equal_nodes_fill_up_evenly() -> None:
+    cluster = Cluster()
+    cluster.deploy(replicas=6, pod=spread())
+    cluster.settle()
+    assert len({each["spec"]["nodeName"] for each in cluster.pods()}) == 6
 
 
 @settings(max_examples=40, deadline=None)

@@ -200,6 +200,17 @@ def test_a_pod_that_does_not_serve_while_stopping_refuses_from_sigterm_on() -> N
     assert only(cluster)["metadata"]["deletionTimestamp"]
 
 
+@pytest.mark.parametrize("crash", [{}, {CRASH: "after 45s"}])
+def test_a_pod_stopped_while_it_starts_never_serves(crash: dict[str, str]) -> None:
+    stopping = {SHUTDOWN: "15s", SERVES_WHILE_STOPPING: "true", STARTUP: "30s"}
+    cluster = one_pod(said={**stopping, **crash})
+    cluster.run(60 if crash else 10)
+    address = delete(cluster)
+    cluster.run(1)
+    assert only(cluster)["metadata"]["deletionTimestamp"]
+    assert answers(cluster.kubelet, address) == (False, False)
+
+
 def test_the_grace_ends_a_pod_that_takes_longer() -> None:
     cluster = one_pod(
         said={SHUTDOWN: "1h"},
@@ -289,6 +300,18 @@ def test_a_dead_node_is_found_out_late_and_its_pods_are_replaced_later_still() -
     cluster.run(EVICTION + 10)
     assert len(cluster.ready()) == 6
     assert node not in {each["spec"]["nodeName"] for each in cluster.pods()}
+
+
+def test_a_pod_placed_on_a_dead_node_does_not_start() -> None:
+    cluster = Cluster()
+    cluster.deploy(replicas=0)
+    cluster.outages.kill_node("us-east-1a-0")
+    cluster.change(replicas=6)
+    cluster.run(30)
+    assert len(cluster.pods()) == 6
+    assert len(cluster.ready()) == 5
+    cluster.run(NODE_GRACE + EVICTION)
+    assert len(cluster.ready()) == 6
 
 
 def test_pods_found_at_the_start_of_the_kubelet_are_run_too() -> None:
