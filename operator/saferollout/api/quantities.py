@@ -31,19 +31,6 @@ def rounded_up(value: IntOrPercent, of: int) -> int:
     return value if isinstance(value, int) else -(-_percent(value) * of // 100)
 
 
-def rounded_down(value: IntOrPercent, of: int) -> int:
-    """Resolve a number or percent of pods, a fraction not counting: a Deployment's ``maxUnavailable``.
-
-    Args:
-        value: A number of pods, or a percent such as ``25%``. A Deployment's may exceed ``100%``.
-        of: The pods that 100 % are.
-
-    Raises:
-        ValueError: If ``value`` is text but not a percent.
-    """
-    return value if isinstance(value, int) else _percent(value) * of // 100
-
-
 def seconds(duration: str) -> float:
     """Read a duration such as ``90s`` or ``1h30m`` as seconds.
 
