@@ -17,7 +17,7 @@ from saferollout.sim.apiserver.selectors import Selector
 from saferollout.sim.errors import ApiError
 from saferollout.sim.store import Change, Object, Store
 
-BOOKMARK_SECONDS = 3.0
+BOOKMARK_SECONDS = 2.0
 """How often a client that allows it is told how far it has come."""
 
 _NO_STREAMING_LIST = (

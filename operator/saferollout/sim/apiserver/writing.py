@@ -60,8 +60,11 @@ class Writer:
         Raises:
             ApiError: There is no such object, it has changed, or its new state is refused.
         """
+        if at.subresource == "scale":
+            current = self._store.get(at.resource, at.namespace, at.named)
+            return self._update(at, current, scaled(current, body), options)
+        new = fitting(at, body)
         current = self._store.get(at.resource, at.namespace, at.named)
-        new = scaled(current, body) if at.subresource == "scale" else fitting(at, body)
         return self._update(at, current, new, options)
 
     def patch(self, at: Target, content_type: str, patch: Any, options: WriteOptions) -> Written:
