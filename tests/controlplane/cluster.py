@@ -1,4 +1,4 @@
-"""A real control plane with nodes: the embedded cluster's own kubelet runs its pods."""
+"""A real control plane with what is around it: nodes, load balancers, and those who use them."""
 
 from __future__ import annotations
 
@@ -12,40 +12,49 @@ from controlplane import nodes
 from controlplane.client import Client
 from controlplane.mirror import Mirror
 from controlplane.plane import ControlPlane
-from saferollout.sim.kubelet import Kubelet
-from saferollout.sim.resources import NODES, PODS, REPLICA_SETS, Resource
+from saferollout.sim.loopback import serving
+from saferollout.sim.resources import CUSTOM_RESOURCE_DEFINITIONS, NODES, PODS, REPLICA_SETS, SERVICES
+from saferollout.sim.serve import elb_application
+from saferollout.sim.target_group_bindings import DEFINITION, TARGET_GROUP_BINDINGS
 from saferollout.sim.timeline import Timeline
+from saferollout.sim.world import Site, WorldConfig
 
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """What a test needs of a cluster: a client, what is there now, and the kubelets to make trouble with."""
+    """What a test needs of a cluster.
+
+    ``mirror`` shows pods, nodes and ReplicaSets as they are now; ``elb`` is the URL of the ELBv2 endpoint,
+    and of the control routes of ``site``.
+    """
 
     client: Client
     mirror: Mirror
-    kubelet: Kubelet
+    site: Site
+    elb: str
 
 
 @asynccontextmanager
-async def running(
-    plane: ControlPlane, *, speed: float = 1.0, followed: tuple[Resource, ...] = (NODES, PODS, REPLICA_SETS)
-) -> AsyncIterator[Cluster]:
-    """Give a control plane nodes, and run the pods that it binds to them.
+async def running(plane: ControlPlane, config: WorldConfig) -> AsyncIterator[Cluster]:
+    """Give a control plane nodes, run the pods that it binds to them, and register them as targets.
 
-    ``speed`` shortens what is the kubelet's (start-up, grace), and nothing that is the control plane's.
-    ``followed`` are the types that the mirror shows.
+    It is the embedded cluster's own site, on the real cluster. ``config.speed`` shortens what is the site's
+    (start-up, health checks, draining), and nothing that is the control plane's.
     """
-    timeline = Timeline(time.time(), speed=speed)
+    timeline = Timeline(time.time(), speed=config.speed)
+    followed = (NODES, PODS, REPLICA_SETS, SERVICES, TARGET_GROUP_BINDINGS)
     async with Client(plane) as client:
+        await client.create(CUSTOM_RESOURCE_DEFINITIONS, DEFINITION)
+        await nodes.join(client, config)
         mirror = Mirror(timeline, client, followed)
-        kubelet = Kubelet(mirror, timeline)
-        await nodes.join(client)
+        site = Site(config, mirror)
         tasks = [
             asyncio.create_task(each)
             for each in (timeline.drive(), mirror.follow(), nodes.keep_alive(client))
         ]
         try:
-            yield Cluster(client, mirror, kubelet)
+            async with serving(elb_application(site)) as elb:
+                yield Cluster(client, mirror, site, elb)
         finally:
             for task in tasks:
                 task.cancel()

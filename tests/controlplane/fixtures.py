@@ -15,6 +15,23 @@ from controlplane.cluster import Cluster
 from controlplane.plane import ControlPlane
 from controlplane.subject import Subject
 from saferollout.sim.resources import NAMESPACES
+from saferollout.sim.world import WorldConfig
+
+SITE = WorldConfig.model_validate(
+    {
+        "controllerLagSeconds": 0.2,
+        "targetGroups": [
+            {
+                "name": "web",
+                "kind": "alb",
+                "registrationSeconds": 1,
+                "deregistrationDelaySeconds": 5,
+                "healthCheck": {"intervalSeconds": 0.5},
+            }
+        ],
+    }
+)
+"""Three zones of two nodes, and an impatient load balancer."""
 
 _numbers = itertools.count(1)
 
@@ -38,7 +55,7 @@ def plane(released: Binaries) -> Iterator[ControlPlane]:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def real_cluster(plane: ControlPlane) -> AsyncIterator[Cluster]:
-    async with cluster.running(plane) as running:
+    async with cluster.running(plane, SITE) as running:
         yield running
 
 

@@ -4,48 +4,59 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from http import HTTPStatus
 
 import aiohttp
 
 from controlplane.client import Client
 from saferollout.sim.errors import ApiError
-from saferollout.sim.objects import Key, conditions_of, key_of
+from saferollout.sim.objects import Key, annotations_of, conditions_of, key_of, with_metadata
 from saferollout.sim.resources import Resource
 from saferollout.sim.store import Change, Object, Store
 from saferollout.sim.timeline import Timeline
 
 _log = logging.getLogger(__name__)
 
+_GONE = sys.maxsize
+"""Later than any version: an answer that was on its way does not bring an object back."""
+
 RETRY = 0.2
 """Seconds until an API server that did not answer is asked again."""
 
 
 @dataclass(frozen=True, slots=True)
-class StatusWrite:
-    """What a write changed of an object's status: its entries, and of the conditions those that differ."""
+class Write:
+    """What a write changed: annotations, entries of the status, and of its conditions those that differ.
+
+    An annotation of ``None`` was taken off.
+    """
 
     resource: Resource
     uid: str
     key: Key
+    annotations: dict[str, str | None]
     entries: Object
-    conditions: list[Object] = field(default_factory=list)
+    conditions: list[Object]
 
     def as_patch(self) -> Object:
-        """Return it as a strategic merge patch, which merges conditions by their type."""
+        """Return it as a strategic merge patch of the status subresource, which merges conditions by type.
+
+        That of a pod takes annotations too (kubernetes ``pkg/registry/core/pod/strategy.go``).
+        """
         status = self.entries | ({"conditions": self.conditions} if self.conditions else {})
-        return {"metadata": {"uid": self.uid}, "status": status}
+        return {"metadata": {"uid": self.uid, "annotations": self.annotations}, "status": status}
 
     def on(self, obj: Object) -> Object:
         """Return a copy of ``obj`` with the write made."""
+        said = annotations_of(obj) | self.annotations
         written = {each["type"]: each for each in self.conditions}
         kept = [each for each in conditions_of(obj) if each["type"] not in written]
-        return {
-            **obj,
-            "status": {**obj.get("status", {}), **self.entries, "conditions": kept + self.conditions},
-        }
+        status = {**obj.get("status", {}), **self.entries, "conditions": kept + self.conditions}
+        left = {name: value for name, value in said.items() if value is not None}
+        return with_metadata({**obj, "status": status}, annotations=left)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,18 +77,20 @@ class Deletion:
 class Mirror(Store):
     """A store that follows the real API server, and sends it what is written here.
 
-    A status that is written counts here at once, and whatever the server tells before it has answered is read
-    with that write on top. A deletion counts when the server tells of it. Kubelets and load balancer
-    controllers write nothing else.
+    A write counts here at once, and whatever the server tells before it has answered is read with that write
+    on top. A deletion counts when the server tells of it. What is around a cluster writes nothing but status
+    and annotations, and creates nothing.
     """
 
     def __init__(self, timeline: Timeline, client: Client, followed: tuple[Resource, ...]) -> None:
         super().__init__(timeline)
         self._client = client
         self._followed = followed
+        for each in followed:
+            self.register(each)
         self._seen: dict[str, int] = {}
-        self._unanswered: defaultdict[str, list[StatusWrite]] = defaultdict(list)
-        self._unsent: asyncio.Queue[StatusWrite | Deletion] = asyncio.Queue()
+        self._unanswered: defaultdict[str, list[Write]] = defaultdict(list)
+        self._unsent: asyncio.Queue[Write | Deletion] = asyncio.Queue()
 
     async def follow(self) -> None:
         """List and watch, and send what is written, until cancelled."""
@@ -152,7 +165,7 @@ class Mirror(Store):
 
     def _forget(self, resource: Resource, obj: Object) -> None:
         uid = obj["metadata"]["uid"]
-        self._seen.pop(uid, None)
+        self._seen[uid] = _GONE
         old = self._objects[resource.key].get(key_of(obj))
         if old is not None and old["metadata"]["uid"] == uid:
             del self._objects[resource.key][key_of(obj)]
@@ -162,19 +175,19 @@ class Mirror(Store):
         while True:
             write = await self._unsent.get()
             answer = await self._send_until_answered(write)
-            if isinstance(write, StatusWrite):
+            if isinstance(write, Write):
                 self._unanswered[write.uid].remove(write)
                 if not self._unanswered[write.uid]:
                     del self._unanswered[write.uid]
                 if answer is not None:
                     self._absorb(write.resource, answer)
 
-    async def _send_until_answered(self, write: StatusWrite | Deletion) -> Object | None:
+    async def _send_until_answered(self, write: Write | Deletion) -> Object | None:
         """Send it, again and again while nobody answers; return the object, ``None`` if that is gone."""
         namespace, name = write.key
         while True:
             try:
-                if isinstance(write, StatusWrite):
+                if isinstance(write, Write):
                     return await self._client.patch(
                         write.resource,
                         namespace,
@@ -195,24 +208,25 @@ class Mirror(Store):
                 return None
 
 
-def _difference(resource: Resource, current: Object, updated: Object) -> StatusWrite:
-    """Return what of the status differs. Writes to anything else are not a kubelet's.
+def _difference(resource: Resource, current: Object, updated: Object) -> Write:
+    """Return what differs.
 
     Raises:
-        ValueError: Something else differs too.
+        ValueError: Something differs that is not sent.
     """
-    strangers = {
-        key
-        for key in current.keys() | updated.keys()
-        if key not in {"status", "metadata"} and current.get(key) != updated.get(key)
-    }
-    if strangers:
-        raise ValueError(f"a mirror sends status only, not {', '.join(sorted(strangers))}")
+    if any(updated[part] != current.get(part) for part in updated.keys() - {"metadata", "status"}):
+        raise ValueError(
+            f"only status and annotations of a {resource.kind} are written by what is around a cluster"
+        )
     before, after = current.get("status") or {}, updated.get("status") or {}
     entries = {
-        key: after.get(key)
-        for key in before.keys() | after.keys()
-        if key != "conditions" and before.get(key) != after.get(key)
+        name: after.get(name)
+        for name in (before.keys() | after.keys()) - {"conditions"}
+        if before.get(name) != after.get(name)
+    }
+    was, said = annotations_of(current), annotations_of(updated)
+    annotations = {
+        name: said.get(name) for name in was.keys() | said.keys() if was.get(name) != said.get(name)
     }
     changed = [each for each in conditions_of(updated) if each not in conditions_of(current)]
-    return StatusWrite(resource, updated["metadata"]["uid"], key_of(updated), entries, changed)
+    return Write(resource, updated["metadata"]["uid"], key_of(updated), annotations, entries, changed)

@@ -1,6 +1,8 @@
-"""Nodes for the embedded cluster to run pods on."""
+"""Nodes to run pods on, as the cloud controller of AWS would have them."""
 
 from __future__ import annotations
+
+import hashlib
 
 from saferollout.sim.controllers.placement import HOSTNAME, REGION, ZONE
 from saferollout.sim.store import Object
@@ -11,7 +13,7 @@ def new_node(name: str, zone: str, *, pods: int = 110) -> Object:
     room = {"pods": str(pods), "cpu": "8", "memory": "32Gi"}
     return {
         "metadata": {"name": name, "labels": {HOSTNAME: name, ZONE: zone, REGION: zone.rstrip("abcdefgh")}},
-        "spec": {},
+        "spec": {"providerID": f"aws:///{zone}/i-{hashlib.sha256(name.encode()).hexdigest()[:17]}"},
         "status": {
             "allocatable": room,
             "capacity": room,
