@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from saferollout.cli.demo import demo
 from saferollout.cli.run import run
 from saferollout.cli.watch import watch
 
@@ -17,3 +18,4 @@ app = typer.Typer(
 )
 app.command(epilog="Example: saferollout run --namespace shop --poll-interval 5")(run)
 app.command(epilog="Example: kubectl saferollout watch checkout -n shop --until-done")(watch)
+app.command(epilog="Example: saferollout demo --examples examples")(demo)
