@@ -32,7 +32,7 @@ async def start(settings: kopf.OperatorSettings, memo: kopf.Memo, **_: Any) -> N
     settings.networking.request_timeout = 30.0
     settings.networking.connect_timeout = 10.0
     settings.networking.error_backoffs = (1, 2, 3)
-    settings.watching.server_timeout = 300.0
+    settings.watching.server_timeout = 300  # an integer: the API server refuses 300.0
     settings.background.cancellation_polling = 1.0
     memo.stack = AsyncExitStack()
     options = memo.get("options") or Options.from_environment()

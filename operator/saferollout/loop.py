@@ -6,10 +6,10 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Protocol
+from typing import Any, Protocol
 
 import aiohttp
 from kubernetes.aio.client import ApiClient
@@ -61,6 +61,14 @@ class Stopper(Protocol):
         """Wait until it is."""
 
 
+class _Named(logging.LoggerAdapter[logging.Logger]):
+    """Says in every line which SafeRollout it is about; in JSON as a field of its own, too."""
+
+    def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
+        extra = dict(self.extra or {})
+        return f"{extra['rollout']}: {msg}", {**kwargs, "extra": extra}
+
+
 class Loop:
     """Keeps one SafeRollout going, or gives its Deployment back if that is being deleted.
 
@@ -76,7 +84,7 @@ class Loop:
         self._deployment = found.deployment or ""
         self._turning = turning
         self._note = note
-        self._log = logging.getLogger(f"saferollout.{found.namespace}.{found.name}")
+        self._log = _Named(logging.getLogger("saferollout"), {"rollout": f"{found.namespace}/{found.name}"})
         self._backoff = Backoff(first=0.5, most=30.0)
         self._written: tuple[int, Status] | None = None
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 from saferollout.act.deployments import patch_of
 from saferollout.api.names import COST_BEFORE_ANNOTATION, DELETION_COST_ANNOTATION
@@ -48,6 +48,7 @@ class Setting:
     latency: float = 0.05
     seed: int = 0
     groups: int = 1
+    kind: Literal["alb", "nlb"] = "nlb"
 
 
 def merged(target: Any, patch: Any) -> Any:
@@ -72,7 +73,7 @@ class Site:
         groups = tuple(
             TargetGroupConfig(
                 name=f"{NAME}-{number}",
-                kind="nlb",
+                kind=setting.kind,
                 registration_seconds=setting.registration,
                 deregistration_delay_seconds=setting.deregistration,
             )
@@ -173,10 +174,10 @@ class Site:
 
 
 class Operator:
-    """The loop of the operator without its waiting: it looks when something changes, and when it said it would.
+    """The loop of the operator without its waiting: it looks when something changes, and when it said so.
 
-    ``alive`` is whether it runs: killed and started again it knows nothing but the status. ``die_after`` kills
-    it in mid-turn, after so many further writes.
+    ``alive`` is whether it runs: killed and started again it knows nothing but the status. ``die_after``
+    kills it in mid-turn, after so many further writes.
     """
 
     def __init__(self, site: Site) -> None:
@@ -190,6 +191,7 @@ class Operator:
         self._due = None
         self._tuning = Tuning(least_fence=3.0, settle=0.5, stale_after=3 * site.setting.poll)
         self._answers: dict[str, TargetGroup] = {}
+        self._read_before: dict[str, tuple[str, Any]] = {}
         site.store.subscribe(self._changed)
         self._look_in(0.0)
 
@@ -243,8 +245,10 @@ class Operator:
     def _observe(self) -> Observation:
         now = self.site.timeline.now
         found = records.deployment(self.site.deployment)
-        sets = [records.replica_set(each) for each in self.site.store.list(REPLICA_SETS, NAMESPACE)]
-        pods = [records.pod(each) for each in self.site.pods]
+        sets = [
+            self._read(records.replica_set, each) for each in self.site.store.list(REPLICA_SETS, NAMESPACE)
+        ]
+        pods = [self._read(records.pod, each) for each in self.site.pods]
         return Observation(
             now=now,
             name=NAME,
@@ -257,6 +261,13 @@ class Operator:
             target_groups=tuple(self._ask(arn) for arn in self.site.world.groups),
             deleting=self.deleting,
         )
+
+    def _read(self, parse: Any, raw: Object) -> Any:
+        """Parse an object, once for each version of it: stored objects never change."""
+        uid, version = raw["metadata"]["uid"], raw["metadata"]["resourceVersion"]
+        if self._read_before.get(uid, ("", None))[0] != version:
+            self._read_before[uid] = version, parse(raw)
+        return self._read_before[uid][1]
 
     def _ask(self, arn: str) -> TargetGroup:
         now = self.site.timeline.now
@@ -286,7 +297,9 @@ class Operator:
         if decision.change is not None and seen.deployment is not None:
             self._write()
             self.releases += decision.change.move is Move.RELEASE
-            store.update(DEPLOYMENTS, merged(self.site.deployment, patch_of(seen.deployment, decision.change)))
+            store.update(
+                DEPLOYMENTS, merged(self.site.deployment, patch_of(seen.deployment, decision.change))
+            )
         for name, seconds in decision.unfence:
             self._write()
             found = store.get(REPLICA_SETS, NAMESPACE, name)
@@ -299,10 +312,5 @@ class Operator:
             self.die_after -= 1
 
 
-class Killed(Exception):
+class Killed(Exception):  # noqa: N818 - reads as what happened
     """The operator has died in the middle of a turn."""
-
-
-def hold(policy: Policy) -> Policy:
-    """Return the policy with ``spec.paused``."""
-    return replace(policy, paused=True)

@@ -38,7 +38,6 @@ class Watcher:
         self.passed: set[str] = set()
         self.begun = site.timeline.now
         self.floors = self._floors()
-        self.excused: set[str] = set()
         site.store.subscribe(self._changed)
         for group in site.world.groups.values():
             group.subscribe(lambda _: self._note_healthy())
@@ -72,21 +71,23 @@ class Watcher:
             return
         if change.type == "ADDED":
             self._created()
-        elif change.old is not None and change.type == "MODIFIED" and is_deleting(change.object):
-            if not is_deleting(change.old) and change.object["metadata"]["name"] not in self.excused:
-                self._retired(change.old)
+        elif change.old is not None and is_deleting(change.object) and not is_deleting(change.old):
+            self._retired(change.old)
 
     def _created(self) -> None:
-        step = self._step()
+        step = self.step
+        current = _images(self.site.deployment["spec"]["template"])
         fresh = [
             pod
             for pod in self.site.pods
-            if pod["metadata"]["name"] not in self.passed and not is_deleting(pod)
+            if pod["metadata"]["name"] not in self.passed and not is_deleting(pod) and _images(pod) == current
         ]
         if len(fresh) > step:
             self._breach("S3", f"{len(fresh)} pods that have not passed the health gate, in steps of {step}")
 
-    def _step(self) -> int:
+    @property
+    def step(self) -> int:
+        """Pods of a full step."""
         wanted, replicas = self.site.policy.max_surge, self.site.deployment["spec"]["replicas"]
         return max(1, wanted if isinstance(wanted, int) else -(-int(wanted[:-1]) * replicas // 100))
 
@@ -116,3 +117,7 @@ class Watcher:
 
     def _breach(self, promise: str, what: str) -> None:
         self.breaches.append(Breach(promise, round(self.site.timeline.now - self.begun, 3), what))
+
+
+def _images(template: Object) -> list[str]:
+    return [container["image"] for container in template["spec"]["containers"]]

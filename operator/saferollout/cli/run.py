@@ -57,7 +57,8 @@ def run(  # noqa: PLR0913, PLR0917 - typer makes an option of every parameter
     except ValidationError as error:
         raise typer.BadParameter(str(error)) from error
     kopf.configure(log_format=_FORMATS[log_format])
-    logging.getLogger("kopf").setLevel(logging.WARNING)
+    for others in ("kopf", "botocore"):
+        logging.getLogger(others).setLevel(logging.WARNING)
     kopf.run(
         registry=_registry(),
         memo=kopf.Memo(options=options),

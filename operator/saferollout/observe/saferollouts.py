@@ -40,7 +40,7 @@ class SafeRollouts:
         self._informers = [Informer(api, f"/apis/{API_VERSION}{scope}/{PLURAL}", _parse) for scope in scopes]
         self._named = Lookup[tuple[str, str], SafeRollout](lambda each: (each.namespace, each.name))
         self._claims = Groups[tuple[str, str], SafeRollout](_claim)
-        self._wakes: dict[tuple[str, str], asyncio.Event] = {}
+        self._wakes: dict[tuple[str, str], list[asyncio.Event]] = {}
         for informer in self._informers:
             informer.listen(self._named.update)
             informer.listen(self._claims.update)
@@ -69,18 +69,21 @@ class SafeRollouts:
     @contextmanager
     def waking(self, namespace: str, name: str, wake: asyncio.Event) -> Iterator[None]:
         """Have ``wake`` set whenever this SafeRollout, or another of the same Deployment, changes."""
-        self._wakes[namespace, name] = wake
+        wakes = self._wakes.setdefault((namespace, name), [])
+        wakes.append(wake)
         try:
             yield
         finally:
-            del self._wakes[namespace, name]
+            wakes.remove(wake)
+            if not wakes:
+                self._wakes.pop((namespace, name), None)
 
     def _wake(self, old: SafeRollout | None, new: SafeRollout | None) -> None:
         concerned = [each for each in (old, new) if each is not None]
         claims = {claim for each in concerned if (claim := _claim(each)) is not None}
         rivals = [rival for claim in claims for rival in self._claims.get(claim)]
         for each in (*concerned, *rivals):
-            if (wake := self._wakes.get((each.namespace, each.name))) is not None:
+            for wake in self._wakes.get((each.namespace, each.name), ()):
                 wake.set()
 
 

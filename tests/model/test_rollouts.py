@@ -1,0 +1,202 @@
+"""Whole rollouts in virtual time: whatever happens to them, the contract holds and they complete."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from model.site import NAMESPACE, Setting, Site
+from model.watcher import Watcher
+from saferollout.api.names import COST_BEFORE_ANNOTATION, DELETION_COST_ANNOTATION
+from saferollout.api.reasons import Reason
+from saferollout.sim.objects import annotations_of, is_deleting
+from saferollout.sim.resources import REPLICA_SETS
+from saferollout.sim.store import Object
+
+EXAMPLES = int(os.environ.get("SAFEROLLOUT_EXAMPLES", "150"))
+"""How many rollouts each property looks at."""
+
+LONG = 6 * 3600.0
+"""Seconds of virtual time in which every rollout here has to end."""
+
+rollouts = settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+
+surges = st.one_of(st.integers(1, 8), st.integers(1, 100).map(lambda percent: f"{percent}%"))
+
+
+@st.composite
+def sites(draw: st.DrawFn, *, most: int = 12) -> Setting:
+    """Draw a Deployment, its zones and its timings."""
+    return Setting(
+        replicas=draw(st.integers(1, most)),
+        zones=draw(st.integers(1, 4)),
+        max_surge=draw(surges),
+        # A floor that the scheduler cannot keep is a hold by right: see test_holds.
+        min_healthy=0,
+        startup=draw(st.sampled_from([0.2, 2.0, 20.0])),
+        registration=draw(st.sampled_from([0.0, 10.0, 120.0])),
+        deregistration=draw(st.sampled_from([0.0, 30.0, 300.0])),
+        users_min_ready=draw(st.sampled_from([0, 0, 5, 30])),
+        poll=draw(st.sampled_from([2.0, 10.0])),
+        seed=draw(st.integers(0, 1000)),
+        groups=draw(st.integers(1, 2)),
+    )
+
+
+def at_rest(setting: Setting) -> tuple[Site, Watcher]:
+    """Return a site whose Deployment is adopted and serves in full."""
+    site = Site(setting)
+    assert site.run_until(lambda: is_at_rest(site), 3600), site.operator.last
+    watcher = Watcher(site)
+    watcher.passed.update(pod["metadata"]["name"] for pod in site.pods)
+    return site, watcher
+
+
+def is_at_rest(site: Site) -> bool:
+    """Whether the operator says so, and everything serves."""
+    decisions = site.operator.decisions
+    if not decisions or not site.operator.alive:
+        return False
+    last = site.operator.last
+    return (
+        last.reason is Reason.COMPLETE
+        and last.change is None
+        and last.picture.serving == site.deployment["spec"]["replicas"]
+        and site.deployment["status"].get("observedGeneration") == site.deployment["metadata"]["generation"]
+        and site.deployment["status"].get("updatedReplicas", 0) == site.deployment["spec"]["replicas"]
+    )
+
+
+def assert_completed(site: Site, watcher: Watcher, tag: str) -> None:
+    """Assert that the rollout ends with the image, without a breach, and without a trace once given back."""
+    completed = site.run_until(lambda: is_at_rest(site) and image(site) == {f"web:{tag}"}, LONG, step=5.0)
+    assert completed, f"stuck: {site.operator.last.reason} {site.operator.last.message}"
+    assert watcher.breaches == []
+    assert site.deployment["spec"].get("paused") is None
+    assert site.deployment["spec"].get("minReadySeconds", 0) == site.setting.users_min_ready
+    site.operator.deleting = True
+    site.operator.start()
+    site.run(5.0)
+    assert site.operator.last.gone
+    assert_no_trace(site)
+
+
+def assert_no_trace(site: Site) -> None:
+    """Assert that the Deployment and its pods are as if there had been no operator."""
+    ours = {"template", "replicas"}
+    spec = {name: value for name, value in site.deployment["spec"].items() if name not in ours}
+    assert spec == {name: value for name, value in site.original.items() if name not in ours}
+    assert not [name for name in annotations_of(site.deployment) if "saferollout" in name]
+    for pod in site.pods:
+        assert not {COST_BEFORE_ANNOTATION, DELETION_COST_ANNOTATION} & annotations_of(pod).keys()
+    for each in site.store.list(REPLICA_SETS, NAMESPACE):
+        assert each["spec"].get("minReadySeconds", 0) < 10**6
+
+
+def image(site: Site) -> set[str]:
+    """Return the images of the pods that are here to stay."""
+    return {pod["spec"]["containers"][0]["image"] for pod in site.pods if not is_deleting(pod)}
+
+
+@rollouts
+@given(setting=sites())
+def test_given_any_deployment_when_the_image_changes_then_it_rolls_out_within_the_contract(
+    setting: Setting,
+) -> None:
+    site, watcher = at_rest(setting)
+    site.change_image("v2")
+    assert_completed(site, watcher, "v2")
+
+
+@rollouts
+@given(
+    setting=sites(),
+    deaths=st.lists(st.tuples(st.integers(0, 6), st.floats(0.0, 90.0), st.floats(0.0, 900.0)), max_size=4),
+)
+def test_given_any_deployment_when_the_operator_dies_anywhere_then_the_contract_holds_and_it_completes(
+    setting: Setting, deaths: list[tuple[int, float, float]]
+) -> None:
+    site, watcher = at_rest(setting)
+    site.change_image("v2")
+    for writes, after, absent in deaths:
+        site.run(after)
+        site.operator.die_after = writes
+        if site.run_until(lambda: not site.operator.alive, 300.0, step=0.5):
+            paused = site.deployment["spec"].get("paused", False)
+            # In mid-release the fence is what holds, and it holds for as long as it is high.
+            fence = site.deployment["spec"].get("minReadySeconds", 0)
+            site.run(absent if paused else min(absent, fence / 2))
+            site.operator.start()
+    assert_completed(site, watcher, "v2")
+
+
+@rollouts
+@given(
+    setting=sites(most=8),
+    changes=st.lists(
+        st.tuples(st.floats(0.0, 200.0), st.sampled_from(["v1", "v2", "v3", "v4"])), min_size=1, max_size=4
+    ),
+)
+def test_given_a_rollout_when_other_templates_come_in_the_middle_then_the_last_one_is_rolled_out(
+    setting: Setting, changes: list[tuple[float, str]]
+) -> None:
+    site, watcher = at_rest(setting)
+    site.change_image("v2")
+    for after, tag in changes:
+        site.run(after)
+        site.change_image(tag)
+    assert_completed(site, watcher, changes[-1][1])
+
+
+@rollouts
+@given(setting=sites(most=8), started=st.floats(0.0, 100.0))
+def test_given_an_image_that_fails_its_checks_when_an_hour_goes_by_then_nothing_was_retired_for_it(
+    setting: Setting, started: float
+) -> None:
+    site, watcher = at_rest(replace(setting, kind="alb", poll=10.0))
+    site.change_image("v2")
+    site.run(started)
+    retired = len(watcher.retired)
+    site.change_image("broken")
+    site.run(3600.0)
+    good = [pod for pod in site.pods if image_of(pod) != "web:broken" and not is_deleting(pod)]
+    assert len(good) >= site.setting.replicas
+    assert site.operator.last.reason is Reason.HEALTH_TIMEOUT
+    assert len(watcher.retired) - retired <= watcher.step  # superseded ones, if any
+    site.change_image("v3")
+    assert_completed(site, watcher, "v3")
+
+
+@rollouts
+@given(setting=sites(most=8), floor=st.one_of(st.integers(1, 3), st.sampled_from(["50%", "100%"])))
+def test_given_floors_when_the_image_changes_then_no_zone_goes_below_and_a_hold_names_the_zone(
+    setting: Setting, floor: int | str
+) -> None:
+    site, watcher = at_rest(replace(setting, min_healthy=floor, poll=5.0))
+    site.change_image("v2")
+    site.run_until(lambda: is_held(site) or (is_at_rest(site) and image(site) == {"web:v2"}), LONG, step=5.0)
+    ended = is_at_rest(site)
+    assert watcher.breaches == []
+    assert ended or site.operator.last.reason is Reason.ZONE_FLOOR
+    if floor == 1 and setting.replicas >= setting.zones:
+        assert ended, site.operator.last.message
+
+
+def is_held(site: Site) -> bool:
+    """Whether a zone at its floor has kept the rollout for two minutes."""
+    memory = site.operator.last.memory
+    held = memory.reason is Reason.ZONE_FLOOR and memory.waiting_since is not None
+    return held and site.timeline.now - (memory.waiting_since or 0.0) > 120.0
+
+
+def image_of(pod: Object) -> str:
+    """Return the image of a pod."""
+    return str(pod["spec"]["containers"][0]["image"])

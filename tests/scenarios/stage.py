@@ -1,0 +1,288 @@
+"""Where scenarios are played: a cluster, the operator as a process, kubectl, and the observer."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import time
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import yaml
+from kubernetes.aio import config
+from kubernetes.aio.client import ApiClient, Configuration
+
+from saferollout.api.crd import custom_resource_definition
+from saferollout.api.quantities import rounded_up
+from saferollout.sim.contract import Breach, Contract, breaches
+from saferollout.sim.observer import Observer, elb_client
+from scenarios.manifests import NAMESPACE, App, Manifest
+
+POLL = 0.3
+OPERATOR = (
+    *("--poll-interval", str(POLL), "--settle", "0.3", "--least-fence", "2"),
+    *("--listen", "127.0.0.1", "--port", "0"),
+)
+"""The operator's pace on a site in fast motion."""
+
+BIN = Path(sys.executable).parent
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """A cluster to play on: how to reach its API, and the URL of its ELBv2 endpoint and control routes."""
+
+    kubeconfig: Path
+    elb: str
+
+
+@dataclass
+class Stage:
+    """A cluster with the CustomResourceDefinition in it, and what a user does and sees there."""
+
+    host: Host
+    directory: Path
+    api: ApiClient
+    stack: AsyncExitStack
+    operators: list[Process] = field(default_factory=list)
+    _started: int = 0
+
+    # --- what a user does
+
+    async def kubectl(self, *arguments: str, given: str | None = None, check: bool = True) -> str:
+        """Run kubectl and return what it prints."""
+        process = await asyncio.create_subprocess_exec(
+            str(BIN / "kubectl"), *arguments, stdin=PIPE, stdout=PIPE, stderr=PIPE, env=self.environment
+        )
+        out, error = await process.communicate(None if given is None else given.encode())
+        if check and process.returncode:
+            raise AssertionError(f"kubectl {' '.join(arguments)}: {error.decode()}")
+        return out.decode() + ("" if check else error.decode())
+
+    async def apply(self, *manifests: Manifest, check: bool = True) -> str:
+        """Do what ``kubectl apply -f`` does."""
+        return await self.kubectl("apply", "-f", "-", given=yaml.safe_dump_all(manifests), check=check)
+
+    async def install(self, app: App) -> None:
+        """Apply a Deployment with its Service and bindings, and wait until all of it serves."""
+        await self.apply(app.deployment(), app.service(), *app.bindings())
+        watching = self.observer(app)
+        await self.until(lambda: _all_serve(watching, app.replicas), "the Deployment serves", within=40)
+
+    async def wrap(self, app: App, **spec: Any) -> None:
+        """Apply the SafeRollout and wait until it is at rest."""
+        await self.apply(app.rollout(**spec))
+        await self.at_rest(app)
+
+    async def set_image(self, app: App, image: str) -> None:
+        """Change the image."""
+        await self.kubectl("set", "image", f"deployment/{app.name}", f"web={image}")
+
+    async def control(self, method: str, path: str, **body: Any) -> Any:
+        """Call a control route of the site."""
+        async with aiohttp.ClientSession() as session:
+            answer = await session.request(method, f"{self.host.elb}/sim/{path}", json=body or None)
+            answer.raise_for_status()
+            return await answer.json() if answer.content_type == "application/json" else None
+
+    # --- what a user sees
+
+    async def get(self, kind: str, name: str) -> Manifest:
+        """Return an object."""
+        return dict(json.loads(await self.kubectl("get", kind, name, "-o", "json")))
+
+    async def deployment(self, app: App) -> Manifest:
+        """Return the ``spec`` of the Deployment without its template."""
+        spec = dict((await self.get("deployment", app.name))["spec"])
+        del spec["template"]
+        return spec
+
+    async def status(self, app: App) -> Manifest:
+        """Return the status of the SafeRollout, empty while it has none."""
+        return dict((await self.get("saferollout", app.name)).get("status") or {})
+
+    async def reason(self, app: App) -> str:
+        """Return the reason the SafeRollout gives."""
+        return str((await self.status(app)).get("reason"))
+
+    async def events(self, app: App) -> list[str]:
+        """Return the reasons of the SafeRollout's Events."""
+        found = json.loads(await self.kubectl("get", "events", "-o", "json"))["items"]
+        return [each["reason"] for each in found if each["involvedObject"]["name"] == app.name]
+
+    async def at_rest(self, app: App, image: str | None = None, within: float = 60) -> None:
+        """Wait until the SafeRollout says that its Deployment is at rest, and has the image."""
+
+        async def done() -> bool:
+            found = await self.get("deployment", app.name)
+            images = {each["image"] for each in found["spec"]["template"]["spec"]["containers"]}
+            status = await self.status(app)
+            state = found.get("status", {})
+            return (
+                status.get("phase") == "Idle"
+                and "paused" not in found["spec"]
+                and (image is None or images == {image})
+                and state.get("observedGeneration") == found["metadata"]["generation"]
+                and state.get("updatedReplicas") == state.get("replicas") == found["spec"]["replicas"]
+            )
+
+        await self.until(done, f"{app.name} is at rest", within)
+
+    async def until(self, condition: Callable[[], Awaitable[bool]], what: str, within: float) -> None:
+        """Wait until the condition holds; fail, with how things stand, if it does not in so many seconds."""
+        deadline = time.monotonic() + within
+        while not await condition():
+            if time.monotonic() > deadline:
+                raise AssertionError(f"not within {within:g}s: {what}\n{await self.standing()}")
+            await asyncio.sleep(0.15)
+
+    async def reason_is(self, app: App, reason: str, within: float = 20) -> None:
+        """Wait for a reason."""
+
+        async def holds() -> bool:
+            return await self.reason(app) == reason
+
+        await self.until(holds, f"the reason of {app.name} is {reason}", within)
+
+    async def step_is(self, app: App, updated: int, within: float = 60) -> None:
+        """Wait until so many pods are of the new revision."""
+
+        async def holds() -> bool:
+            replicas = (await self.status(app)).get("replicas") or {}
+            return int(replicas.get("updated", 0)) >= updated
+
+        await self.until(holds, f"{updated} pods of {app.name} are new", within)
+
+    async def standing(self) -> str:
+        """Return how things stand, for whoever reads a failure."""
+        what = await self.kubectl("get", "sro,deploy,rs,pods,events", "-o", "wide", check=False)
+        logs = [path.read_text()[-3000:] for path in sorted(self.directory.glob("operator-*.log"))]
+        return "\n".join([what, *logs[-1:]])
+
+    # --- the operator
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What leads kubectl and the operator to this cluster, and to no account of anybody's."""
+        absent = str(self.directory / "absent")
+        return {
+            **{name: value for name, value in os.environ.items() if not name.startswith("AWS_")},
+            "KUBECONFIG": str(self.host.kubeconfig),
+            "AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2": self.host.elb,
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_CONFIG_FILE": absent,
+            "AWS_SHARED_CREDENTIALS_FILE": absent,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "NO_PROXY": "127.0.0.1",
+        }
+
+    async def start_operator(self, *options: str, **environment: str) -> Process:
+        """Start the operator."""
+        self._started += 1
+        log = self.directory / f"operator-{self._started}.log"
+        with log.open("wb") as errors:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "saferollout", "run", *OPERATOR, *options),
+                stdin=DEVNULL,
+                stdout=errors,
+                stderr=errors,
+                env=self.environment | environment,
+            )
+        self.operators.append(process)
+        self.stack.push_async_callback(_end, process)
+        return process
+
+    async def kill_operator(self) -> None:
+        """End the operator as a power cut does."""
+        process = self.operators.pop()
+        process.send_signal(signal.SIGKILL)
+        await process.wait()
+
+    # --- the observer
+
+    def observer(self, app: App) -> Observer:
+        """Return an observer of the app that has not begun."""
+        return Observer(self.api, elb_client(self.host.elb, "us-east-1"), NAMESPACE, app.name, app.arns)
+
+    @asynccontextmanager
+    async def observed(self, app: App, **contract: Any) -> AsyncIterator[Observation]:
+        """Hold whatever happens in the context against the contract, and fail if a promise was broken."""
+        seen = Observation(self.observer(app), app, contract)
+        seen.begun = time.time()
+        task = asyncio.create_task(seen.observer.run())
+        await asyncio.sleep(0.3)
+        try:
+            yield seen
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        if not seen.expects_breaches:
+            assert seen.breaches() == [], await self.standing()
+
+    async def failed_requests(self, app: App, since: float) -> Mapping[str, int]:
+        """Return how many requests failed since then, by kind."""
+        summary = await self.control("GET", f"traffic?since={since}&until={time.time()}")
+        failed: dict[str, int] = {}
+        for group in app.groups:
+            for outcome, count in summary[group]["outcomes"].items():
+                if outcome != "ok" and count:
+                    failed[outcome] = failed.get(outcome, 0) + count
+        return failed
+
+
+@dataclass
+class Observation:
+    """What an observer sees, and the contract it is held against."""
+
+    observer: Observer
+    app: App
+    contract: Mapping[str, Any]
+    begun: float = 0.0
+    expects_breaches: bool = False
+
+    def breaches(self) -> Sequence[Breach]:
+        """Return the promises that were broken."""
+        step = max(1, rounded_up(self.app.step, self.app.replicas))
+        usual = {
+            "replicas": self.app.replicas,
+            "step": step,
+            "min_healthy": self.app.min_healthy,
+            "stale_after": 3 * POLL,
+        }
+        return breaches(self.observer.samples, Contract(**(usual | dict(self.contract))))
+
+
+@asynccontextmanager
+async def staged(host: Host, directory: Path) -> AsyncIterator[Stage]:
+    """Set the stage: the CustomResourceDefinition is installed, no operator runs."""
+    configuration = Configuration()
+    await config.load_kube_config(str(host.kubeconfig), client_configuration=configuration)
+    async with AsyncExitStack() as stack:
+        api = await stack.enter_async_context(ApiClient(configuration))
+        stage = Stage(host, directory, api, stack)
+        await stage.apply(custom_resource_definition())
+        await stage.kubectl(
+            "wait", "--for=condition=Established", "crd/saferollouts.saferollout.dev", "--timeout=20s"
+        )
+        yield stage
+
+
+async def _all_serve(observer: Observer, replicas: int) -> bool:
+    sample = await observer.look()
+    return not sample.blind and len(sample.serving) == replicas
+
+
+async def _end(process: Process) -> None:
+    if process.returncode is None:
+        process.kill()
+        await process.wait()
