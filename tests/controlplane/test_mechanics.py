@@ -40,8 +40,8 @@ async def test_a_paused_deployment_puts_the_old_pod_back_when_one_is_missing(sub
     await subject.patch("v2")
     await subject.pause_at({"v1": 5, "v2": 2})
     await subject.resize("v1", 4)
+    await subject.until(lambda: {"v1": 4, "v2": 2} in subject.history)
     await subject.becomes({"v1": 5, "v2": 2})
-    assert {"v1": 4, "v2": 2} in subject.history
 
 
 async def test_a_larger_surge_while_paused_goes_to_the_largest_replica_set(subject: Subject) -> None:
