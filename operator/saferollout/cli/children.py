@@ -49,8 +49,11 @@ class Child:
             ChildEndedError: It has ended.
         """
         code = await self.process.wait()
-        last = "\n".join(self.log.read_text(errors="replace").splitlines()[-_LAST_LINES:])
-        raise ChildEndedError(f"{self.name} ended with status {code}:\n{last}")
+        raise ChildEndedError(f"{self.name} ended with status {code}:\n{self.last_words()}")
+
+    def last_words(self) -> str:
+        """Return the last lines of its log."""
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-_LAST_LINES:])
 
 
 @asynccontextmanager

@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import typer
 import yaml
 from rich.console import Console
+from rich.markup import escape
 
 from saferollout.cli import children
 from saferollout.cli.children import ChildEndedError, while_running
@@ -79,12 +80,15 @@ async def _demo(examples: Path, console: Console) -> int:
             try:
                 return await while_running(work, *site.children)
             except TimeoutError as error:
-                raise DemoError(f"it did not end within {LONGEST:g} s") from error
+                lasts = "\n".join(f"{each.name} said last:\n{each.last_words()}" for each in site.children)
+                raise DemoError(f"it did not end within {LONGEST:g} s\n{lasts}") from error
 
 
 async def _compare(site: Site, examples: Path, console: Console) -> int:
     safe, native = _manifests(examples / SAFE), _manifests(examples / NATIVE)
-    console.print(f"Applying {examples / SAFE} and {examples / NATIVE}; both get the same load of requests.")
+    console.print(
+        f"Applying the manifests of two equal Deployments in {escape(str(examples))}, under equal load."
+    )
     await site.apply(*safe, *native)
     await _at_rest(site, _deployment(safe), _deployment(native))
     console.print(f"\n[bold]A new image under the SafeRollout:[/] saferollout watch {SAFE}\n")

@@ -17,13 +17,13 @@ UNPLACED = "(none yet)"
 
 
 class PodState(StrEnum):
-    """Where a pod is between its creation and the end of its last target."""
+    """Where a pod is on its way from creation to the end of its last target."""
 
-    PENDING = "pending"
-    STARTING = "starting"
-    READY = "ready"
     SERVING = "serving"
-    DRAINING = "draining"
+    READY = "ready"
+    STARTING = "starting"
+    PENDING = "pending"
+    LEAVING = "leaving"
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +151,7 @@ def _marks(pods: Sequence[Pod], serving: int, workload: Workload) -> Iterable[Ma
 
 def _state(pod: Pod, *, is_serving: bool) -> PodState:
     if pod.terminating:
-        return PodState.DRAINING
+        return PodState.LEAVING
     if pod.node is None:
         return PodState.PENDING
     if pod.ready_since is None:
@@ -164,7 +164,7 @@ def _gone(pods: Iterable[Pod], status: Status) -> dict[str, list[Mark]]:
     there = {pod.name for pod in pods}
     found: dict[str, list[Mark]] = {}
     for name, zone in {each.pod: each.zone for each in status.draining if each.pod not in there}.items():
-        found.setdefault(zone or UNPLACED, []).append(Mark(name or "", new=False, state=PodState.DRAINING))
+        found.setdefault(zone or UNPLACED, []).append(Mark(name or "", new=False, state=PodState.LEAVING))
     return found
 
 

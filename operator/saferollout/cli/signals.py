@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM, as the end of a command that cleans up behind itself."""
+"""Ctrl-C, SIGTERM and a closed terminal, as the end of a command that cleans up behind itself."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import signal
 from collections.abc import Coroutine
 
-_ENDING = (signal.SIGINT, signal.SIGTERM)
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def run_until_signalled(work: Coroutine[object, object, int]) -> int:
@@ -19,8 +19,9 @@ async def _run(work: Coroutine[object, object, int]) -> int:
     received: list[int] = []
 
     def stop(number: int) -> None:
+        if not received:  # an impatient second Ctrl-C must not interrupt the cleaning up
+            task.cancel()
         received.append(number)
-        task.cancel()
 
     for number in _ENDING:
         asyncio.get_running_loop().add_signal_handler(number, stop, number)

@@ -15,7 +15,8 @@ from rich.table import Table
 from rich.text import Text
 
 from saferollout.api.reasons import Phase
-from saferollout.cli.scene import Mark, PodState, Scene
+from saferollout.api.status import Replicas, Status, StepStatus
+from saferollout.cli.scene import Entry, Mark, PodState, Scene
 
 EVENTS_SHOWN = 5
 
@@ -31,7 +32,7 @@ _STATE_STYLES = {
     PodState.STARTING: "yellow",
     PodState.READY: "yellow",
     PodState.SERVING: "green",
-    PodState.DRAINING: "magenta",
+    PodState.LEAVING: "magenta",
 }
 
 
@@ -43,14 +44,14 @@ UNICODE: Symbols = {
     PodState.STARTING: "○",
     PodState.READY: "◐",
     PodState.SERVING: "●",
-    PodState.DRAINING: "◌",
+    PodState.LEAVING: "◌",
 }
 ASCII: Symbols = {
     PodState.PENDING: ".",
     PodState.STARTING: "o",
     PodState.READY: "+",
     PodState.SERVING: "#",
-    PodState.DRAINING: "x",
+    PodState.LEAVING: "x",
 }
 """For terminals whose encoding has nothing else."""
 
@@ -71,34 +72,33 @@ def picture(
         symbols: What the terminal can show.
         zone: Time zone of what is written, ``None`` for that of this machine.
     """
-    parts: list[RenderableType] = [_title(scene), _steps(scene), _wait(scene, now)]
+    parts: list[RenderableType] = [_title(scene)]
+    if scene.status.replicas is not None:
+        parts.append(_steps(scene.status.step, scene.status.replicas))
+    parts.append(_wait(scene.status, now))
     if scene.trouble:
         parts.append(Text(f"not up to date: {clean(scene.trouble)}", style="bold red"))
-    parts += [Text(), _zones(scene, symbols), _legend(symbols), Text()]
+    if scene.zones:
+        parts += [Text(), _zones(scene, symbols), _legend(symbols)]
     if scene.status.target_groups:
-        parts += [_target_groups(scene), Text()]
-    parts += [
-        _event(each.at, each.reason, each.message, zone, warning=each.warning)
-        for each in scene.events[-EVENTS_SHOWN:]
-    ]
+        parts += [Text(), _target_groups(scene)]
+    if scene.events:
+        parts += [Text(), _events(scene.events[-EVENTS_SHOWN:], zone)]
     return Group(*parts)
 
 
 def line(scene: Scene) -> str:
     """Say a scene in one line: phase, step, serving pods by zone, reason, message."""
-    status = scene.status
-    step = (status.summary.step if status.summary else None) or "-"
-    where = (status.summary.zones if status.summary else None) or "-"
+    status, summary = scene.status, scene.status.summary
     said = [
-        status.phase or "Unknown",
-        f"step {step}",
-        where,
-        status.reason or "-",
+        status.phase or "Unseen",
+        f"step {summary.step}" if summary and summary.step else "",
+        (summary.zones if summary else None) or "",
+        status.reason or "",
         status.message or "",
+        f"(not up to date: {scene.trouble})" if scene.trouble else "",
     ]
-    if scene.trouble:
-        said.append(f"(not up to date: {scene.trouble})")
-    return clean("  ".join(said)).rstrip()
+    return clean("  ".join(each for each in said if each))
 
 
 def record(scene: Scene) -> dict[str, Any]:
@@ -147,24 +147,17 @@ def _title(scene: Scene) -> RenderableType:
     return row
 
 
-def _steps(scene: Scene) -> RenderableType:
-    step, replicas = scene.status.step, scene.status.replicas
-    if replicas is None:
-        return Text()
-    total, index = (step.total, step.index) if step else (0, 0)
-    row = Table.grid(padding=(0, 1))
-    bar = ProgressBar(
-        total=replicas.desired or 1, completed=min(replicas.updated, replicas.desired or 1), width=24
-    )
+def _steps(step: StepStatus | None, replicas: Replicas) -> RenderableType:
+    at = f"step {step.index}/{step.total}" if step else ""
+    wanted = max(1, replicas.desired)
+    bar = ProgressBar(total=wanted, completed=min(replicas.updated, wanted), width=24)
     updated = f"{replicas.updated} of {replicas.desired} new"
-    row.add_row(
-        f"step {index}/{total}", bar, f"{updated}, {replicas.serving} serving, {replicas.draining} draining"
-    )
+    row = Table.grid(padding=(0, 1))
+    row.add_row(at, bar, f"{updated}, {replicas.serving} serving, {replicas.draining} draining")
     return row
 
 
-def _wait(scene: Scene, now: float) -> RenderableType:
-    status = scene.status
+def _wait(status: Status, now: float) -> Text:
     since = "" if status.waiting_since is None else f" for {duration(now - status.waiting_since)}"
     reason = Text(clean(status.reason or ""), style=_PHASE_STYLES.get(status.phase, ""))
     return Text.assemble(reason, since, ": " if status.message else "", clean(status.message or ""))
@@ -190,10 +183,10 @@ def _marks(marks: Iterable[Mark], symbols: Symbols) -> Text:
 
 
 def _legend(symbols: Symbols) -> Text:
-    words = {PodState.READY: "ready, not serving yet", PodState.DRAINING: "leaving"}
+    words = {PodState.READY: "ready, not serving yet"}
     said = [
         Text.assemble((symbols[state], _STATE_STYLES[state]), f" {words.get(state, state)}")
-        for state in reversed(PodState)
+        for state in PodState
     ]
     return Text("  ", style="dim").join(said)
 
@@ -215,7 +208,11 @@ def _table(*left: str, right: Iterable[str]) -> Table:
     return table
 
 
-def _event(at: float, reason: str, message: str, zone: tzinfo | None, *, warning: bool) -> Text:
-    return Text.assemble(
-        (clock(at, zone), "dim"), " ", (clean(reason), "yellow" if warning else ""), " ", clean(message)
-    )
+def _events(events: Iterable[Entry], zone: tzinfo | None) -> RenderableType:
+    table = Table.grid(padding=(0, 1))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    for each in events:
+        reason = Text(clean(each.reason), style="yellow" if each.warning else "bold")
+        table.add_row(clock(each.at, zone), Text.assemble(reason, " ", clean(each.message)))
+    return table
