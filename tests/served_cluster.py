@@ -8,7 +8,7 @@ import os
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,28 @@ class Answer:
     status: int
     body: Raw
     headers: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request to any API server."""
+
+    method: str
+    path: str
+    body: object = None
+    content_type: str = "application/json"
+    query: Mapping[str, str] = field(default_factory=dict)
+
+
+async def send(session: aiohttp.ClientSession, url: str, request: Request) -> Answer:
+    """Send a request, as plainly as can be."""
+    data = None if request.body is None else json.dumps(request.body)
+    headers = {"Content-Type": request.content_type, "User-Agent": "tests/1"}
+    async with session.request(
+        request.method, url + request.path, data=data, params=request.query, headers=headers
+    ) as answer:
+        body = await answer.json() if answer.content_type == "application/json" else {}
+        return Answer(answer.status, body, answer.headers.copy())
 
 
 @dataclass(frozen=True)
@@ -84,13 +106,8 @@ class ServedCluster:
         content_type: str = "application/json",
         **query: str,
     ) -> Answer:
-        """Send one request, as plainly as can be."""
-        data = None if body is None else json.dumps(body)
-        headers = {"Content-Type": content_type, "User-Agent": "tests/1"}
-        async with self.session.request(
-            method, self.url + path, data=data, params=query, headers=headers
-        ) as answer:
-            return Answer(answer.status, await answer.json(), answer.headers.copy())
+        """Send a request."""
+        return await send(self.session, self.url, Request(method, path, body, content_type, query))
 
     async def apply(self, path: str, body: Raw, manager: str, **query: str) -> Answer:
         """Apply on the server's side."""

@@ -62,6 +62,17 @@ def test_counts_generations_of_what_is_wanted_not_of_what_is_said(store: Store) 
     assert seen == [(2, "2"), (2, "3"), (2, "4")]
 
 
+def test_a_deployments_annotations_count_as_a_generation_unless_they_come_with_its_status(
+    store: Store,
+) -> None:
+    created = store.create(DEPLOYMENTS, {"metadata": {"name": "web"}})
+    annotated = {"metadata": {**created["metadata"], "annotations": {"a": "1"}, "resourceVersion": ""}}
+    seen = [store.update(DEPLOYMENTS, created | annotated)["metadata"]["generation"]]
+    annotated["metadata"]["annotations"] = {"a": "2"}
+    by_status = store.update_status(DEPLOYMENTS, created | annotated)["metadata"]
+    assert (seen, by_status["generation"], by_status["annotations"]) == ([2], 2, {"a": "2"})
+
+
 def test_writing_what_is_there_writes_nothing(store: Store) -> None:
     changes: list[Change] = []
     created = store.create(PODS, pod())

@@ -24,7 +24,13 @@ class ApiError(Exception):
 
 
 def _about(resource: Resource, name: str) -> dict[str, Any]:
-    return {"name": name, "group": resource.group, "kind": resource.plural}
+    return about(resource, name, resource.plural)
+
+
+def about(resource: Resource, name: str, kind: str) -> dict[str, Any]:
+    """Say what a refusal is about, without what is empty."""
+    told = {"name": name, "group": resource.group, "kind": kind}
+    return {part: value for part, value in told.items() if value}
 
 
 def not_found(resource: Resource, name: str) -> ApiError:

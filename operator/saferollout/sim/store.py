@@ -12,7 +12,7 @@ from typing import Any, Literal
 import orjson
 
 from saferollout.sim.errors import STALE, ApiError, already_exists, conflict, not_found, not_served
-from saferollout.sim.resources import BUILT_IN, PODS, Resource
+from saferollout.sim.resources import BUILT_IN, DEPLOYMENTS, PODS, Resource
 from saferollout.sim.timeline import Timeline
 from saferollout.sim.timestamps import timestamp
 
@@ -137,8 +137,8 @@ class Store:
     def update(self, resource: Resource, obj: Object) -> Object:
         """Replace an object; writing what is there already writes nothing.
 
-        ``generation`` grows when anything but metadata and status differs. Taking the last finalizer off an
-        object that is being deleted ends it.
+        ``generation`` grows when anything but metadata and status differs, for Deployments with annotations
+        too. Taking the last finalizer off an object that is being deleted ends it.
 
         Raises:
             ApiError: ``NotFound``, or ``Conflict`` when ``resourceVersion`` or ``uid`` is given and outdated.
@@ -167,20 +167,24 @@ class Store:
         updated = {**obj, "metadata": after}
         if updated == current:
             return current
-        if "generation" in after and _differs(updated, current):
+        if "generation" in after and _counts(resource, updated, current):
             after["generation"] += 1
         return updated
 
     def update_status(self, resource: Resource, obj: Object) -> Object:
-        """Replace ``status`` and nothing else.
+        """Replace ``status``, and the annotations if ``obj`` has any; ``generation`` stays.
 
         Raises:
             ApiError: ``NotFound``, or ``Conflict`` as in `update`.
         """
         current = self._current(resource, obj)
-        if obj.get("status") == current.get("status"):
+        before = current["metadata"]
+        annotations = obj["metadata"].get("annotations") or before.get("annotations")
+        if obj.get("status") == current.get("status") and annotations == before.get("annotations"):
             return current
-        after = {**current["metadata"], "resourceVersion": self._next_version()}
+        after = {**before, "resourceVersion": self._next_version()}
+        if annotations:
+            after["annotations"] = annotations
         return self._replace(resource, current, {**current, "metadata": after, "status": obj.get("status")})
 
     def patch(
@@ -214,7 +218,7 @@ class Store:
         """
         current = self.get(resource, namespace, name)
         metadata = current["metadata"]
-        self._check_preconditions(resource, current, {"name": name, "uid": uid})
+        self.check_preconditions(resource, current, {"name": name, "uid": uid})
         grace = _grace(resource, current, grace_seconds)
         if grace == 0 and not metadata.get("finalizers"):
             self.remove(resource, namespace, name)
@@ -253,10 +257,15 @@ class Store:
         """Find what ``obj`` is to replace."""
         metadata = obj["metadata"]
         current = self.get(resource, metadata.get("namespace"), metadata["name"])
-        self._check_preconditions(resource, current, metadata)
+        self.check_preconditions(resource, current, metadata)
         return current
 
-    def _check_preconditions(self, resource: Resource, current: Object, wanted: Object) -> None:
+    def check_preconditions(self, resource: Resource, current: Object, wanted: Object) -> None:
+        """Hold metadata that a writer sent against the object as it is.
+
+        Raises:
+            ApiError: ``Conflict``, it gives a ``uid`` or ``resourceVersion`` and it is another.
+        """
         known = current["metadata"]
         if (uid := wanted.get("uid")) and uid != known["uid"]:
             why = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {known['uid']}"
@@ -301,10 +310,16 @@ class Store:
         return name
 
 
-def _differs(one: Object, other: Object) -> bool:
-    """Whether anything that counts for ``generation`` differs."""
-    keys = one.keys() | other.keys()
-    return any(one.get(key) != other.get(key) for key in keys - _OUTSIDE_GENERATION)
+def _counts(resource: Resource, new: Object, old: Object) -> bool:
+    """Whether a change counts for ``generation``: of what is wanted, and of a Deployment's annotations.
+
+    The latter is so for Deployments alone (kubernetes ``pkg/registry/apps/deployment/strategy.go``).
+    """
+    keys = (new.keys() | old.keys()) - _OUTSIDE_GENERATION
+    if any(new.get(key) != old.get(key) for key in keys):
+        return True
+    annotations = (each["metadata"].get("annotations") or {} for each in (new, old))
+    return resource.key == DEPLOYMENTS.key and next(annotations) != next(annotations)
 
 
 def _grace(resource: Resource, obj: Object, asked: int | None) -> int:

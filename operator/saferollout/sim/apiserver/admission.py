@@ -48,7 +48,7 @@ class Admission:
             self._check_namespace(resource, obj)
         try:
             if definition := self._custom.definition(resource):
-                return _custom_object(definition, obj, unknown_fields)
+                return _custom_object(definition, obj, old, unknown_fields)
             return Admitted(self._built_in(resource, obj, old))
         except (AttributeError, KeyError, TypeError) as error:
             message = f"{resource.kind} in version {resource.version!r} cannot be handled: {error!r}"
@@ -86,7 +86,9 @@ class Admission:
             raise ApiError(HTTPStatus.FORBIDDEN, "Forbidden", message)
 
 
-def _custom_object(definition: Definition, obj: Object, unknown_fields: FieldValidation) -> Admitted:
+def _custom_object(
+    definition: Definition, obj: Object, old: Object | None, unknown_fields: FieldValidation
+) -> Admitted:
     resource, unknown = definition.resource, list[str]()
     kept = schema.pruned(obj, definition.schema, "", unknown)
     warnings = tuple(f'unknown field "{field}"' for field in unknown)
@@ -98,7 +100,7 @@ def _custom_object(definition: Definition, obj: Object, unknown_fields: FieldVal
         raise ApiError(HTTPStatus.BAD_REQUEST, "BadRequest", message)
     completed: Object = schema.with_defaults(kept, definition.schema)
     wrong = [
-        *validation.violations(resource, completed, None),
+        *validation.violations(resource, completed, old),
         *schema.violations(completed, definition.schema),
     ]
     if wrong:

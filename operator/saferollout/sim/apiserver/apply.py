@@ -59,26 +59,21 @@ class Application:
 
 
 def _conflicts(manager: Manager, ownership: Ownership, contested: Fields) -> ApiError:
-    found = [
-        (owner, path)
+    found = {
+        owner.quoted: [readable(path) for path in sorted(owned & contested)]
         for owner, owned in ownership.fields.items()
-        if owner != manager
-        for path in sorted(owned & contested)
-    ]
+        if owner != manager and owned & contested
+    }
     causes = [
-        {
-            "reason": "FieldManagerConflict",
-            "message": f"conflict with {owner.quoted}",
-            "field": readable(path),
-        }
-        for owner, path in found
+        {"reason": "FieldManagerConflict", "message": f"conflict with {owner}", "field": field}
+        for owner, fields in found.items()
+        for field in fields
     ]
-    if len(found) == 1:
+    if len(causes) == 1:
         said = f"1 conflict: {causes[0]['message']}: {causes[0]['field']}"
     else:
-        said = f"{len(found)} conflicts: " + "\n".join(
-            f"{cause['message']}: {cause['field']}" for cause in causes
-        )
+        listed = (f"conflicts with {owner}:\n- " + "\n- ".join(found[owner]) for owner in sorted(found))
+        said = f"{len(causes)} conflicts: " + "\n".join(listed)
     return ApiError(HTTPStatus.CONFLICT, "Conflict", f"Apply failed with {said}", {"causes": causes})
 
 

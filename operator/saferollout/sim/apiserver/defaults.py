@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from saferollout.sim.resources import DEPLOYMENTS, NAMESPACES, PODS, REPLICA_SETS, SERVICES, Resource
+from saferollout.sim.resources import (
+    CUSTOM_RESOURCE_DEFINITIONS,
+    DEPLOYMENTS,
+    NAMESPACES,
+    PODS,
+    REPLICA_SETS,
+    SERVICES,
+    Resource,
+)
 from saferollout.sim.store import Object
 
 _PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
@@ -18,6 +26,8 @@ def with_defaults(resource: Resource, obj: Object) -> Object:
     copy: Object = _without_nulls(obj)
     if fill := _FILLERS.get(resource.key):
         fill(copy)
+    if "status" in resource.subresources:
+        _fill(copy, status={})
     return copy
 
 
@@ -52,12 +62,7 @@ def _replica_set(obj: Object) -> None:
 
 
 def _pod(obj: Object) -> None:
-    spec = obj.setdefault("spec", {})
-    _pod_spec(spec)
-    _fill(
-        spec, enableServiceLinks=True, serviceAccountName="default", preemptionPolicy="PreemptLowerPriority"
-    )
-    _fill(spec, serviceAccount=spec["serviceAccountName"], priority=0)
+    _pod_spec(obj.setdefault("spec", {}))
     _fill(obj.setdefault("status", {}), phase="Pending", qosClass="BestEffort")
 
 
@@ -136,10 +141,18 @@ def _namespace(obj: Object) -> None:
     _fill(obj.setdefault("status", {}), phase="Active")
 
 
+def _custom_resource_definition(obj: Object) -> None:
+    spec = obj["spec"]
+    names = spec["names"]
+    _fill(spec, conversion={"strategy": "None"})
+    _fill(names, singular=names["kind"].lower(), listKind=f"{names['kind']}List")
+
+
 _FILLERS: dict[str, Callable[[Object], None]] = {
     DEPLOYMENTS.key: _deployment,
     REPLICA_SETS.key: _replica_set,
     PODS.key: _pod,
     SERVICES.key: _service,
     NAMESPACES.key: _namespace,
+    CUSTOM_RESOURCE_DEFINITIONS.key: _custom_resource_definition,
 }

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 from saferollout.sim.apiserver.cascade import Cascade
 from saferollout.sim.apiserver.requests import DeleteOptions, Target
-from saferollout.sim.errors import STALE, ApiError, conflict
+from saferollout.sim.errors import ApiError, about
 from saferollout.sim.store import Object, Store
 
 
@@ -26,14 +27,13 @@ class Deleter:
         """
         store, resource, name = self.store, at.resource, at.named
         obj = store.get(resource, at.namespace, name)
-        if options.resource_version not in {None, obj["metadata"]["resourceVersion"]}:
-            raise conflict(resource, name, STALE)
+        _check_preconditions(at, obj, options)
         if options.dry_run:
             return _done(at, obj)
         if options.orphan:
             self._orphan(obj["metadata"]["uid"], at.namespace)
         self.cascade.hold(resource, name)
-        store.delete(resource, at.namespace, name, grace_seconds=options.grace, uid=options.uid)
+        store.delete(resource, at.namespace, name, grace_seconds=options.grace)
         try:
             return store.get(resource, at.namespace, name)
         except ApiError:
@@ -50,11 +50,23 @@ class Deleter:
                     self.store.update(resource, {**obj, "metadata": metadata})
 
 
+def _check_preconditions(at: Target, obj: Object, options: DeleteOptions) -> None:
+    metadata, kind = obj["metadata"], at.resource.kind
+    for name, asked, found, since in (
+        ("UID", options.uid, metadata["uid"], "deleted and then recreated"),
+        ("ResourceVersion", options.resource_version, metadata["resourceVersion"], "modified"),
+    ):
+        if asked not in {None, found}:
+            differs = (
+                f"the {name} in the precondition ({asked}) does not match the {name} in record ({found})"
+            )
+            message = (
+                f'Operation cannot be fulfilled on {kind} "{at.name}": {differs}. '
+                f"The object might have been {since}"
+            )
+            raise ApiError(HTTPStatus.CONFLICT, "Conflict", message, about(at.resource, at.named, kind))
+
+
 def _done(at: Target, obj: Object) -> dict[str, Any]:
-    details = {
-        "name": at.name,
-        "group": at.resource.group,
-        "kind": at.resource.plural,
-        "uid": obj["metadata"]["uid"],
-    }
+    details = {**about(at.resource, at.named, at.resource.plural), "uid": obj["metadata"]["uid"]}
     return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details}

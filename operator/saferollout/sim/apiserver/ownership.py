@@ -25,7 +25,8 @@ class Manager:
     def quoted(self) -> str:
         """The manager as a conflict names it."""
         subresource = f' with subresource "{self.subresource}"' if self.subresource else ""
-        return f'"{self.name}"{subresource} using {self.api_version}'
+        version = f" using {self.api_version}" if self.operation == "Update" else ""
+        return f'"{self.name}"{subresource}{version}'
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +89,10 @@ class Ownership:
 
     def updated(self, manager: Manager, old: Object | None, new: Object, shape: Shape, now: str) -> Ownership:
         """Follow an ordinary write: the writer owns what it set, nobody owns what is gone."""
-        before = owned_values(old, shape) if old else {}
-        after = owned_values(new, shape)
+        was = old or {}
+        differing = [name for name in was.keys() | new.keys() if was.get(name) != new.get(name)]
+        before = owned_values({name: was[name] for name in differing if name in was}, shape)
+        after = owned_values({name: new[name] for name in differing if name in new}, shape)
         set_now = frozenset(
             path for path, value in after.items() if path not in before or before[path] != value
         )

@@ -36,7 +36,7 @@ def json_patch(current: Object, operations: list[dict[str, Any]]) -> Object:
         try:
             _operate(document, operation)
         except (KeyError, IndexError, ValueError, TypeError) as error:
-            message = f"the server rejected our request due to an error in our request: {operation} ({error})"
+            message = "the server rejected our request due to an error in our request"
             raise ApiError(HTTPStatus.UNPROCESSABLE_ENTITY, "Invalid", message) from error
     result: Object = document[""]
     return result

@@ -76,8 +76,8 @@ class Reader:
     def _selected(self, at: Target, query: Mapping[str, str]) -> _Rest:
         version = whole_number(query, "resourceVersion")
         if version > self._store.version:
-            message = f"Too large resource version: {version}, current: {self._store.version}"
-            raise ApiError(HTTPStatus.GATEWAY_TIMEOUT, "Timeout", message)
+            message = f"Timeout: Too large resource version: {version}, current: {self._store.version}"
+            raise ApiError(HTTPStatus.GATEWAY_TIMEOUT, "Timeout", message, {"retryAfterSeconds": 1})
         selected = selector(at.resource, query)
         objects = [each for each in self._store.list(at.resource, at.namespace) if selected(each)]
         objects.sort(key=_place)

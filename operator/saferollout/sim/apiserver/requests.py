@@ -15,6 +15,8 @@ from saferollout.sim.errors import ApiError, not_served
 from saferollout.sim.resources import NAMESPACES, Resource
 from saferollout.sim.store import Object, Store
 
+_OMITTED_WHEN_EMPTY = ("annotations", "finalizers", "labels", "ownerReferences")
+
 _BINARY = (b"k8s\x00", b"\xd9\xd9\xf7")
 """How Kubernetes' protobuf and CBOR begin."""
 
@@ -73,16 +75,17 @@ def target(store: Store, path: str) -> Target:
 
 @dataclass(frozen=True, slots=True)
 class WriteOptions:
-    """How a write is meant. ``manager`` is the field manager it is done under."""
+    """How a write is meant. ``manager`` is the field manager it names, ``agent`` who sends it."""
 
     manager: str
+    agent: str
     dry_run: bool
     force: bool
     unknown_fields: FieldValidation
 
 
 def write_options(query: Mapping[str, str], user_agent: str) -> WriteOptions:
-    """Read the query of a write; who names no field manager goes by the first word of the user agent.
+    """Read the query of a write, and its sender off the user agent.
 
     Raises:
         ApiError: ``Invalid``, an option has a value that is none of its own.
@@ -94,7 +97,8 @@ def write_options(query: Mapping[str, str], user_agent: str) -> WriteOptions:
     if dry_run not in {"", "All"}:
         raise _invalid_option("dryRun", dry_run, ("All",))
     return WriteOptions(
-        manager=query.get("fieldManager") or user_agent.partition("/")[0] or "unknown",
+        manager=query.get("fieldManager", ""),
+        agent=user_agent.partition("/")[0] or "unknown",
         dry_run=bool(dry_run),
         force=query.get("force") in {"true", "1"},
         unknown_fields=cast("FieldValidation", validation),
@@ -152,16 +156,19 @@ def fitting(at: Target, body: Any) -> Object:
     resource = at.resource
     kind, version = body.get("kind", resource.kind), body.get("apiVersion", resource.api_version)
     if (kind, version) != (resource.kind, resource.api_version):
-        expected = f"{resource.api_version}, Kind={resource.kind}"
-        raise _bad_request(
-            f"the object provided is a {version}, Kind={kind}; this endpoint is for {expected}"
-        )
+        raise _bad_request(f'{kind} in version "{version}" cannot be handled as a {resource.kind}')
     metadata = dict(body.get("metadata") or {})
-    for name, value in (("namespace", at.namespace), ("name", at.name)):
-        if value is not None and metadata.setdefault(name, value) != value:
-            raise _bad_request(
-                f"the {name} of the provided object does not match the {name} sent on the request"
-            )
+    if at.namespace is not None and metadata.setdefault("namespace", at.namespace) != at.namespace:
+        raise _bad_request(
+            "the namespace of the provided object does not match the namespace sent on the request"
+        )
+    if at.name is not None and metadata.setdefault("name", at.name) != at.name:
+        raise _bad_request(
+            f"the name of the object ({metadata['name']}) does not match the name on the URL ({at.name})"
+        )
+    for name in _OMITTED_WHEN_EMPTY:
+        if not metadata.get(name, True):
+            del metadata[name]
     return {"apiVersion": version, "kind": kind, **body, "metadata": metadata}
 
 

@@ -17,6 +17,7 @@ from saferollout.sim.apiserver.violations import (
     too_long,
     too_many,
     unsupported,
+    wrong_type,
 )
 from saferollout.sim.timestamps import seconds
 
@@ -120,7 +121,7 @@ def _wrong_type(value: Any, schema: Schema, path: str) -> Violation | None:
     if wanted == [None] or any(name and _TYPES[name](value) for name in wanted):
         return None
     listed, found = ",".join(name for name in wanted if name), _type_name(value)
-    return invalid(path, found, f'{path} in body must be of type {listed}: "{found}"')
+    return wrong_type(path, found, f'{path} in body must be of type {listed}: "{found}"')
 
 
 def _alternatives(value: Any, schema: Schema, path: str) -> Iterator[Violation]:

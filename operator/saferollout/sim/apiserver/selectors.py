@@ -79,10 +79,15 @@ def _field_term(resource: Resource, written: str) -> Selector:
         message = f"invalid field selector: {written!r}"
         raise ApiError(HTTPStatus.BAD_REQUEST, "BadRequest", message)
     if match["key"] not in _ALWAYS_SELECTABLE | _SELECTABLE.get(resource.key, frozenset()):
-        message = f"field label not supported: {match['key']}"
-        raise ApiError(HTTPStatus.BAD_REQUEST, "BadRequest", message)
+        raise ApiError(HTTPStatus.BAD_REQUEST, "BadRequest", _not_selectable(resource, match["key"]))
     path, value, wanted = match["key"].split("."), match["value"], match["operator"] != "!="
     return lambda obj: (_text_at(obj, path) == value) == wanted
+
+
+def _not_selectable(resource: Resource, key: str) -> str:
+    if resource.key in _SELECTABLE:
+        return f"field label not supported: {key}"
+    return f'"{key}" is not a known field selector: only "metadata.name", "metadata.namespace"'
 
 
 def _text_at(obj: Object, path: list[str]) -> str:

@@ -209,6 +209,6 @@ def _status(error: ApiError) -> dict[str, Any]:
         "status": "Failure",
         "message": error.message,
         "reason": error.reason,
-        "details": error.details,
         "code": error.status.value,
+        **({"details": error.details} if error.details else {}),
     }

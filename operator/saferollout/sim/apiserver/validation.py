@@ -6,7 +6,14 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from saferollout.sim.apiserver.violations import Violation, duplicate, invalid, required, unsupported
+from saferollout.sim.apiserver.violations import (
+    Violation,
+    duplicate,
+    forbidden,
+    invalid,
+    required,
+    unsupported,
+)
 from saferollout.sim.resources import CUSTOM_RESOURCE_DEFINITIONS, DEPLOYMENTS, PODS, Resource
 from saferollout.sim.store import Object
 
@@ -16,7 +23,12 @@ _PERCENT = re.compile(r"[0-9]+%")
 _RBAC = "rbac.authorization.k8s.io"
 _NAME_RULE = (
     "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', "
-    "and must start and end with an alphanumeric character"
+    "and must start and end with an alphanumeric character (e.g. 'example.com', "
+    "regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
+)
+_PERCENT_RULE = (
+    "a valid percent string must be a numeric string followed by an ending '%' "
+    "(e.g. '1%',  or '93%', regex used for validation is '[0-9]+%')"
 )
 
 
@@ -29,8 +41,21 @@ def violations(resource: Resource, obj: Object, old: Object | None) -> Iterator[
     allowed = _LOOSE_NAME if resource.group == _RBAC else _NAME
     if name and (not allowed.fullmatch(name) or len(name) > 253):
         yield invalid("metadata.name", name, _NAME_RULE)
+    if old is not None:
+        yield from _changes(metadata, old["metadata"])
     if check := _CHECKS.get(resource.key):
         yield from check(obj, old)
+
+
+def _changes(new: Object, old: Object) -> Iterator[Violation]:
+    """What must not change in metadata."""
+    if (uid := new.get("uid")) and uid != old["uid"]:
+        yield invalid("metadata.uid", uid, "field is immutable")
+    added = [each for each in new.get("finalizers", ()) if each not in old.get("finalizers", ())]
+    if added and "deletionTimestamp" in old:
+        listed = ", ".join(f'"{each}"' for each in added)
+        why = "no new finalizers can be added if the object is being deleted, found new finalizers []string"
+        yield forbidden("metadata.finalizers", f"{why}{{{listed}}}")
 
 
 def _deployment(obj: Object, old: Object | None) -> Iterator[Violation]:
@@ -82,15 +107,13 @@ def _strategy(strategy: Object) -> Iterator[Violation]:
         return
     if strategy["type"] == "Recreate":
         if "rollingUpdate" in strategy:
-            why = "Forbidden: may not be specified when strategy `type` is 'Recreate'"
-            yield Violation(where, "FieldValueForbidden", why)
+            yield forbidden(where, "may not be specified when strategy `type` is 'Recreate'")
         return
     rolling = strategy["rollingUpdate"]
     for name in ("maxUnavailable", "maxSurge"):
         value = rolling[name]
         if isinstance(value, str) and not _PERCENT.fullmatch(value):
-            why = "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%')"
-            yield invalid(f"{where}.{name}", value, why)
+            yield invalid(f"{where}.{name}", value, _PERCENT_RULE)
         elif isinstance(value, int) and value < 0:
             yield invalid(f"{where}.{name}", value, "must be greater than or equal to 0")
     if (

@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from saferollout.sim.errors import ApiError
+from saferollout.sim.errors import ApiError, about
 from saferollout.sim.resources import Resource
 
 
@@ -28,6 +28,16 @@ class Violation:
 def invalid(field: str, value: Any, why: str) -> Violation:
     """The value is not allowed, because ``why``."""
     return Violation(field, "FieldValueInvalid", f"Invalid value: {orjson.dumps(value).decode()}: {why}")
+
+
+def wrong_type(field: str, value: Any, why: str) -> Violation:
+    """The value is of a type that it must not have."""
+    return Violation(field, "FieldValueTypeInvalid", invalid(field, value, why).problem)
+
+
+def forbidden(field: str, why: str) -> Violation:
+    """The field is not to be written now, whatever the value."""
+    return Violation(field, "FieldValueForbidden", f"Forbidden: {why}")
 
 
 def required(field: str, why: str = "") -> Violation:
@@ -61,13 +71,7 @@ def refusal(resource: Resource, name: str, violations: Sequence[Violation]) -> A
     """Make one answer of all that is wrong: ``Deployment.apps "web" is invalid: …``."""
     kind = f"{resource.kind}.{resource.group}" if resource.group else resource.kind
     said = str(violations[0]) if len(violations) == 1 else f"[{', '.join(map(str, violations))}]"
-    details = {
-        "name": name,
-        "group": resource.group,
-        "kind": resource.kind,
-        "causes": [
-            {"reason": each.reason, "message": each.problem, "field": each.field} for each in violations
-        ],
-    }
+    causes = [{"reason": each.reason, "message": each.problem, "field": each.field} for each in violations]
+    details = {**about(resource, name, resource.kind), "causes": causes}
     message = f'{kind} "{name}" is invalid: {said}'
     return ApiError(HTTPStatus.UNPROCESSABLE_ENTITY, "Invalid", message, details)

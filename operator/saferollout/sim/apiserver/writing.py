@@ -65,6 +65,7 @@ class Writer:
             return self._update(at, current, scaled(current, body), options)
         new = fitting(at, body)
         current = self._store.get(at.resource, at.namespace, at.named)
+        self._store.check_preconditions(at.resource, current, new["metadata"])
         return self._update(at, current, new, options)
 
     def patch(self, at: Target, content_type: str, patch: Any, options: WriteOptions) -> Written:
@@ -75,6 +76,8 @@ class Writer:
                 applied, or the new state is refused.
         """
         if content_type in APPLY:
+            if not options.manager:
+                raise _unnamed()
             return self._apply(at, fitting(at, patch), options)
         current = self._store.get(at.resource, at.namespace, at.named)
         if at.subresource == "scale":
@@ -119,7 +122,7 @@ class Writer:
         """Store a new object; without ``ownership`` all of it is its creator's."""
         admitted = self._admission.admit(at.resource, obj, None, options.unknown_fields)
         new = admitted.object
-        ownership = ownership or self._claimed(at, options, Ownership({}, {}), None, new)
+        ownership = ownership or self._claimed(at, options, Ownership({}, {}), None, _part(at, new))
         store = self._store.preview_create if options.dry_run else self._store.create
         stored = store(at.resource, _owned(new, ownership))
         return Written(stored, created=True, warnings=admitted.warnings)
@@ -151,10 +154,17 @@ class Writer:
         return ownership.updated(manager, old, new, shape, self._now())
 
     def _manager(self, at: Target, options: WriteOptions, operation: Literal["Apply", "Update"]) -> Manager:
-        return Manager(options.manager, operation, at.resource.api_version, at.subresource)
+        return Manager(options.manager or options.agent, operation, at.resource.api_version, at.subresource)
 
     def _now(self) -> str:
         return timestamp(self._store.timeline.now)
+
+
+def _unnamed() -> ApiError:
+    problem = "Required value: is required for apply patch"
+    cause = {"reason": "FieldValueRequired", "message": problem, "field": "fieldManager"}
+    message = f'PatchOptions.meta.k8s.io "" is invalid: fieldManager: {problem}'
+    return ApiError(HTTPStatus.UNPROCESSABLE_ENTITY, "Invalid", message, {"causes": [cause]})
 
 
 def _part(at: Target, obj: Object) -> Object:

@@ -119,7 +119,8 @@ class DeploymentController:
         number = str(revision(new))
         if annotations_of(deployment).get(REVISION) == number:
             return deployment
-        return self._store.update(DEPLOYMENTS, with_annotations(deployment, {REVISION: number}))
+        # With the status, as the original does: an annotation written otherwise counts as a new generation.
+        return self._store.update_status(DEPLOYMENTS, with_annotations(deployment, {REVISION: number}))
 
     def _note(self, deployment: Object, reason: str, message: str) -> Object:
         if statuses.deadline(deployment) is None:
