@@ -4,39 +4,23 @@ from __future__ import annotations
 
 import random
 import uuid
-from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Literal
 
 import orjson
 
+from saferollout.sim.changes import Announcer, Change, Object
 from saferollout.sim.errors import STALE, ApiError, already_exists, conflict, not_found, not_served
-from saferollout.sim.resources import BUILT_IN, DEPLOYMENTS, PODS, Resource
+from saferollout.sim.lifecycle import counts_as_generation, grace, is_held
+from saferollout.sim.resources import BUILT_IN, Resource
 from saferollout.sim.timeline import Timeline
 from saferollout.sim.timestamps import timestamp
 
 __all__ = ["ApiError", "Change", "Object", "Store"]
 
-Object = dict[str, Any]
-"""A Kubernetes object as JSON. Never mutated once stored, hence shared freely: copy, then update."""
-
 _SUFFIX_LETTERS = "bcdfghjklmnpqrstvwxz2456789"
 """Of generated names: no vowels and no look-alikes (kubernetes apimachinery ``pkg/util/rand``)."""
 
-_DEFAULT_GRACE = 30
-_OUTSIDE_GENERATION = frozenset({"metadata", "status"})
 _GIVEN_ONCE = ("uid", "creationTimestamp", "generation", "deletionTimestamp", "deletionGracePeriodSeconds")
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One write, told. On ``DELETED`` ``object`` is the last state, at the version of its end."""
-
-    type: Literal["ADDED", "MODIFIED", "DELETED"]
-    resource: Resource
-    object: Object
-    old: Object | None
 
 
 class Store:
@@ -51,9 +35,7 @@ class Store:
         self._random = random.Random(seed)  # noqa: S311 - names that can be repeated, not secrets
         self._resources = {(each.group, each.plural): each for each in BUILT_IN}
         self._objects: dict[str, dict[tuple[str, str], Object]] = {each.key: {} for each in BUILT_IN}
-        self._listeners: list[Callable[[Change], None]] = []
-        self._untold: deque[Change] = deque()
-        self._telling = False
+        self._announcer = Announcer()
 
     def resources(self) -> tuple[Resource, ...]:
         """Every served type."""
@@ -108,7 +90,7 @@ class Store:
         metadata = created["metadata"]
         metadata["resourceVersion"] = self._next_version()
         self._objects[resource.key][metadata.get("namespace") or "", metadata["name"]] = created
-        self._tell(Change("ADDED", resource, created, None))
+        self._announcer.tell(Change("ADDED", resource, created, None))
         return created
 
     def preview_create(self, resource: Resource, obj: Object) -> Object:
@@ -167,7 +149,7 @@ class Store:
         updated = {**obj, "metadata": after}
         if updated == current:
             return current
-        if "generation" in after and _counts(resource, updated, current):
+        if "generation" in after and counts_as_generation(resource, updated, current):
             after["generation"] += 1
         return updated
 
@@ -219,17 +201,17 @@ class Store:
         current = self.get(resource, namespace, name)
         metadata = current["metadata"]
         self.check_preconditions(resource, current, {"name": name, "uid": uid})
-        grace = _grace(resource, current, grace_seconds)
-        if grace == 0 and not metadata.get("finalizers"):
+        seconds = grace(resource, current, grace_seconds)
+        if seconds == 0 and not metadata.get("finalizers"):
             self.remove(resource, namespace, name)
             return
-        if "deletionTimestamp" in metadata and grace >= metadata.get("deletionGracePeriodSeconds", 0):
+        if "deletionTimestamp" in metadata and seconds >= metadata.get("deletionGracePeriodSeconds", 0):
             return
         after = {
             **metadata,
             "resourceVersion": self._next_version(),
-            "deletionTimestamp": timestamp(self.timeline.now + grace),
-            "deletionGracePeriodSeconds": grace,
+            "deletionTimestamp": timestamp(self.timeline.now + seconds),
+            "deletionGracePeriodSeconds": seconds,
         }
         if "generation" in after:
             after["generation"] += 1
@@ -244,14 +226,14 @@ class Store:
         last = self.get(resource, namespace, name)
         del self._objects[resource.key][namespace or "", name]
         gone = {**last, "metadata": {**last["metadata"], "resourceVersion": self._next_version()}}
-        self._tell(Change("DELETED", resource, gone, last))
+        self._announcer.tell(Change("DELETED", resource, gone, last))
 
     def subscribe(self, listener: Callable[[Change], None]) -> None:
         """Have every change told to ``listener``, at once and in order.
 
         A write that a listener makes is told when the present change has been told to all.
         """
-        self._listeners.append(listener)
+        self._announcer.add(listener)
 
     def _current(self, resource: Resource, obj: Object) -> Object:
         """Find what ``obj`` is to replace."""
@@ -277,27 +259,10 @@ class Store:
         metadata = updated["metadata"]
         namespace, name = metadata.get("namespace"), metadata["name"]
         self._objects[resource.key][namespace or "", name] = updated
-        self._tell(Change("MODIFIED", resource, updated, current))
-        if (
-            "deletionTimestamp" in metadata
-            and not metadata.get("finalizers")
-            and not metadata.get("deletionGracePeriodSeconds")
-        ):
+        self._announcer.tell(Change("MODIFIED", resource, updated, current))
+        if "deletionTimestamp" in metadata and not is_held(metadata):
             self.remove(resource, namespace, name)
         return updated
-
-    def _tell(self, change: Change) -> None:
-        self._untold.append(change)
-        if self._telling:
-            return
-        self._telling = True
-        try:
-            while self._untold:
-                following = self._untold.popleft()
-                for listener in self._listeners:
-                    listener(following)
-        finally:
-            self._telling = False
 
     def _next_version(self) -> str:
         self.version += 1
@@ -308,24 +273,3 @@ class Store:
         while (namespace, name := stem + "".join(self._random.choices(_SUFFIX_LETTERS, k=5))) in taken:
             continue
         return name
-
-
-def _counts(resource: Resource, new: Object, old: Object) -> bool:
-    """Whether a change counts for ``generation``: of what is wanted, and of a Deployment's annotations.
-
-    The latter is so for Deployments alone (kubernetes ``pkg/registry/apps/deployment/strategy.go``).
-    """
-    keys = (new.keys() | old.keys()) - _OUTSIDE_GENERATION
-    if any(new.get(key) != old.get(key) for key in keys):
-        return True
-    annotations = (each["metadata"].get("annotations") or {} for each in (new, old))
-    return resource.key == DEPLOYMENTS.key and next(annotations) != next(annotations)
-
-
-def _grace(resource: Resource, obj: Object, asked: int | None) -> int:
-    """Seconds an object is given: only pods on a node get any (``pkg/registry/core/pod/strategy.go``)."""
-    spec = obj.get("spec") or {}
-    ended = (obj.get("status") or {}).get("phase") in {"Succeeded", "Failed"}
-    if resource.key != PODS.key or not spec.get("nodeName") or ended:
-        return 0
-    return spec.get("terminationGracePeriodSeconds", _DEFAULT_GRACE) if asked is None else asked
