@@ -93,6 +93,12 @@ class Stage:
             answer.raise_for_status()
             return await answer.json() if answer.content_type == "application/json" else None
 
+    async def faults(self, *rules: Mapping[str, Any]) -> None:
+        """Have these faults, and no others, at the ELBv2 endpoint (``saferollout.sim.elbv2.faults``)."""
+        async with aiohttp.ClientSession() as session:
+            answer = await session.put(f"{self.host.elb}/sim/faults", json=rules)
+            assert answer.ok, await answer.text()
+
     # --- what a user sees
 
     async def get(self, kind: str, name: str) -> Manifest:
@@ -112,6 +118,11 @@ class Stage:
     async def reason(self, app: App) -> str:
         """Return the reason the SafeRollout gives."""
         return str((await self.status(app)).get("reason"))
+
+    async def condition(self, app: App, kind: str) -> Manifest:
+        """Return a condition of the SafeRollout."""
+        found = (await self.status(app)).get("conditions") or []
+        return next(dict(each) for each in found if each["type"] == kind)
 
     async def events(self, app: App) -> list[str]:
         """Return the reasons of the SafeRollout's Events."""

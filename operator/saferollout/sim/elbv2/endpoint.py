@@ -46,23 +46,30 @@ class Endpoint:
         query = Query({name: value for name, value in form.items() if isinstance(value, str)})
         request_id = str(uuid.uuid4())
         try:
-            body, status = await self._answer(query, request_id), 200
+            await self._endure(query, request.headers.get("User-Agent", ""))
+            body, status = self._answer(query, request_id), 200
         except Fault as fault:
             body, status = fault_xml(fault, request_id), fault.status
         return web.Response(
             text=body, status=status, content_type="text/xml", headers={"x-amzn-RequestId": request_id}
         )
 
-    async def _answer(self, query: Query, request_id: str) -> str:
-        arn = query.parameters.get("TargetGroupArn", "")
-        self.calls[query.action][self._name(arn)] += 1
-        if rule := self._faults.strike(query.action, arn):
-            await self._endure(rule)
+    def _answer(self, query: Query, request_id: str) -> str:
         if (operation := OPERATIONS.get(query.action)) is None:
             raise Fault("InvalidAction", f"Could not find operation {query.action}")
         return reply_xml(query.action, operation(self._groups, query), request_id)
 
-    async def _endure(self, rule: FaultRule) -> None:
+    async def _endure(self, query: Query, user_agent: str) -> None:
+        """Count the call, and let the trouble happen to it that is switched on.
+
+        Raises:
+            Fault: If a refusal is.
+        """
+        arn = query.parameters.get("TargetGroupArn", "")
+        self.calls[query.action][self._name(arn)] += 1
+        rule = self._faults.strike(query.action, arn, user_agent)
+        if rule is None:
+            return
         await asyncio.sleep(rule.delay_seconds)
         if rule.silent:
             await asyncio.Event().wait()

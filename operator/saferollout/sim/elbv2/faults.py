@@ -27,13 +27,14 @@ FAULTS: dict[str, tuple[int, str]] = {
 class FaultRule(Config):
     """What is to happen to some calls.
 
-    ``operation`` and ``target_group`` (a name or an ARN) say which, absent means any. ``share`` of them are
-    hit. ``error`` is a key of `FAULTS`; ``delay_seconds`` of the wall clock go by before any answer;
-    ``silent`` ones get none at all.
+    ``operation``, ``target_group`` (a name or an ARN) and ``client`` (text in the ``User-Agent``) say which,
+    absent means any. ``share`` of them are hit. ``error`` is a key of `FAULTS`; ``delay_seconds`` of the wall
+    clock go by before any answer; ``silent`` ones get none at all.
     """
 
     operation: str | None = None
     target_group: str | None = None
+    client: str | None = None
     share: float = Field(default=1.0, ge=0, le=1)
     error: str | None = None
     delay_seconds: float = Field(default=0.0, ge=0)
@@ -45,10 +46,14 @@ class FaultRule(Config):
             raise ValueError(f"error must be one of {', '.join(FAULTS)}")
         return self
 
-    def concerns(self, operation: str, arn: str) -> bool:
-        """Whether a call of ``operation`` about the target group ``arn`` is meant."""
+    def concerns(self, operation: str, arn: str, user_agent: str) -> bool:
+        """Whether a call of ``operation`` about the target group ``arn`` by ``user_agent`` is meant."""
         name = arn.split("/")[1] if "/" in arn else arn
-        return self.operation in {None, operation} and self.target_group in {None, arn, name}
+        return (
+            self.operation in {None, operation}
+            and self.target_group in {None, arn, name}
+            and (self.client is None or self.client in user_agent)
+        )
 
     def fault(self) -> Fault | None:
         """Return the error reply that is asked for, ``None`` if the call is to be answered truly."""
@@ -65,9 +70,9 @@ class Faults:
         self.rules: tuple[FaultRule, ...] = ()
         self._random = random.Random(seed)  # noqa: S311 - a share of calls that can be repeated, no secret
 
-    def strike(self, operation: str, arn: str) -> FaultRule | None:
+    def strike(self, operation: str, arn: str, user_agent: str) -> FaultRule | None:
         """Return the first rule that hits this call."""
         for rule in self.rules:
-            if rule.concerns(operation, arn) and self._random.random() < rule.share:
+            if rule.concerns(operation, arn, user_agent) and self._random.random() < rule.share:
                 return rule
         return None
