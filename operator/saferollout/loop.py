@@ -189,8 +189,8 @@ class Loop:
             self._log.info("%s deployment/%s", decision.change.move, self._deployment)
             metrics.MOVES.labels(decision.change.move).inc()
             await self._caught_up(version, wake)
-        for name, seconds in decision.unfence:
-            await deployments.set_min_ready(api, self._namespace, name, seconds)
+        for fence in decision.fences:
+            await deployments.fence(api, self._namespace, fence)
         if decision.gone and seen.deployment is not None:
             await deployments.disown(api, self._namespace, self._deployment)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from saferollout.act.deployments import patch_of
-from saferollout.api.names import COST_BEFORE_ANNOTATION, DELETION_COST_ANNOTATION
+from saferollout.api.names import COST_BEFORE_ANNOTATION, DELETION_COST_ANNOTATION, LEDGER_ANNOTATION
 from saferollout.api.recall import memory_of, read_status
 from saferollout.api.report import report, to_json
 from saferollout.decide.decision import Decision, Move
@@ -300,10 +300,14 @@ class Operator:
             store.update(
                 DEPLOYMENTS, merged(self.site.deployment, patch_of(seen.deployment, decision.change))
             )
-        for name, seconds in decision.unfence:
+        for fence in decision.fences:
             self._write()
-            found = store.get(REPLICA_SETS, NAMESPACE, name)
-            store.update(REPLICA_SETS, merged(found, {"spec": {"minReadySeconds": seconds or None}}))
+            found = store.get(REPLICA_SETS, NAMESPACE, fence.replica_set)
+            patch = {
+                "metadata": {"annotations": {LEDGER_ANNOTATION: None}},
+                "spec": {"minReadySeconds": fence.min_ready_seconds or None},
+            }
+            store.update(REPLICA_SETS, merged(found, patch))
 
     def _write(self) -> None:
         if self.die_after is not None:

@@ -11,7 +11,7 @@ from kubernetes.aio.client.exceptions import ApiException
 from saferollout.act.requests import MERGE, PATCHED_BY, TIMEOUT
 from saferollout.api.names import FIELD_MANAGER, LEDGER_ANNOTATION
 from saferollout.decide import ledger as ledgers
-from saferollout.decide.decision import Change
+from saferollout.decide.decision import Change, Fence
 from saferollout.decide.ledger import Settings, live_settings
 from saferollout.decide.observation import Deployment
 
@@ -73,10 +73,18 @@ async def disown(api: ApiClient, namespace: str, name: str) -> None:
     )
 
 
-async def set_min_ready(api: ApiClient, namespace: str, replica_set: str, seconds: int) -> None:
-    """Give a superseded ReplicaSet its ``minReadySeconds`` back."""
+async def fence(api: ApiClient, namespace: str, fence: Fence) -> None:
+    """Write the ``minReadySeconds`` of a ReplicaSet, and take a copy of the ledger off it.
+
+    Raises:
+        ApiException: If the API server refuses it.
+    """
+    patch = {
+        "metadata": {"annotations": {LEDGER_ANNOTATION: None}},
+        "spec": {"minReadySeconds": fence.min_ready_seconds or None},
+    }
     await AppsV1Api(api).patch_namespaced_replica_set(
-        replica_set, namespace, {"spec": {"minReadySeconds": seconds or None}}, **PATCHED_BY, **MERGE
+        fence.replica_set, namespace, patch, **PATCHED_BY, **MERGE
     )
 
 

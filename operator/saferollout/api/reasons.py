@@ -39,7 +39,7 @@ class Reason(StrEnum):
     WAITING_FOR_HEALTH = "WaitingForHealth"
     WAITING_FOR_READY_AGE = "WaitingForReadyAge"
     WAITING_FOR_DRAIN = "WaitingForDrain"
-    SETTLING_COSTS = "SettlingCosts"
+    SETTLING = "Settling"
     FINISHING = "Finishing"
 
     HEALTH_TIMEOUT = "HealthTimeout"
@@ -90,7 +90,7 @@ EXPLANATIONS: Mapping[Reason, Explanation] = {
     ),
     Reason.PAUSING: Explanation(
         Phase.PROGRESSING,
-        "A new revision was found. The Deployment is being paused and its strategy set to the step.",
+        "The Deployment is being paused at the sizes it has.",
         "Nothing.",
     ),
     Reason.RELEASING: Explanation(
@@ -118,7 +118,7 @@ EXPLANATIONS: Mapping[Reason, Explanation] = {
         "Targets of retired pods are still draining.",
         "Nothing: it takes as long as the deregistration delay of the target group.",
     ),
-    Reason.SETTLING_COSTS: Explanation(
+    Reason.SETTLING: Explanation(
         Phase.PROGRESSING,
         "The pods to go are chosen. Kubernetes is given a moment to notice their deletion costs.",
         "Nothing: it takes two seconds.",

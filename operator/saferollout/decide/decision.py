@@ -39,6 +39,18 @@ class CostWrite:
 
 
 @dataclass(frozen=True, slots=True)
+class Fence:
+    """The ``minReadySeconds`` to write on a ReplicaSet that nobody else will write any more.
+
+    A copy of the ledger is taken off it in the same write: a Deployment's annotations are copied to its
+    newest ReplicaSet and stay there (docs/findings.md, 13).
+    """
+
+    replica_set: str
+    min_ready_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
 class Wait:
     """A closed gate: its reason, the sentence for the user, and when it is worth looking again (seconds).
 
@@ -120,7 +132,7 @@ class Decision:
     picture: Picture
     change: Change | None = None
     costs: tuple[CostWrite, ...] = ()
-    unfence: tuple[tuple[str, int], ...] = ()
+    fences: tuple[Fence, ...] = ()
     notes: tuple[Note, ...] = ()
     finished: Finished | None = None
     look_again: float | None = None

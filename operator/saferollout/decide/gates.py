@@ -14,6 +14,7 @@ from saferollout.decide import fences, zones
 from saferollout.decide.decision import Wait
 from saferollout.decide.observation import Draining, TargetGroup
 from saferollout.decide.rollout import Rollout
+from saferollout.decide.superseded import superseded
 from saferollout.decide.victims import LOWEST_COST, Plan
 
 
@@ -137,16 +138,21 @@ def aged(step: Step) -> Wait | None:
     )
 
 
-def costs_settled(step: Step) -> Wait | None:
-    """The deletion costs of the chosen pods are written, and old enough for the controllers to know them."""
+def order_settled(step: Step) -> Wait | None:
+    """What makes the chosen pods the first to go is written, and the controllers have had time to learn it."""
     seen = step.rollout.observation
-    missing = step.planned_at + seen.tuning.settle - seen.now
-    if not step.plan.ranked or (
-        missing <= 0 and all(pod.deletion_cost == LOWEST_COST for pod in step.plan.ranked)
-    ):
+    ranked = step.plan.ranked
+    walled = superseded(step.rollout)
+    if not ranked and not walled:
         return None
-    which = shortened([pod.name for pod in step.plan.ranked])
-    return Wait(Reason.SETTLING_COSTS, f"deletion costs settle on {which}", look_again=max(missing, 0.1))
+    missing = step.planned_at + seen.tuning.settle - seen.now
+    written = all(pod.deletion_cost == LOWEST_COST for pod in ranked) and not any(
+        each.available for each in walled
+    )
+    if written and missing <= 0:
+        return None
+    which = shortened([*(pod.name for pod in ranked), *(each.name for each in walled)])
+    return Wait(Reason.SETTLING, f"the controllers learn what goes first: {which}", max(missing, 0.1))
 
 
 Gate = Callable[[Step], Wait | None]
@@ -160,7 +166,7 @@ GATES: tuple[Gate, ...] = (
     zones_kept,
     capacity_kept,
     aged,
-    costs_settled,
+    order_settled,
 )
 
 

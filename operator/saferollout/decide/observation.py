@@ -55,7 +55,8 @@ class ReplicaSet:
     """A ReplicaSet that a Deployment controls.
 
     ``hash`` is its ``pod-template-hash``. ``replicas`` are those it is told to have (``spec.replicas``: what
-    the Deployment controller adds up). ``owner`` is the UID of the Deployment.
+    the Deployment controller adds up). ``owner`` is the UID of the Deployment. ``noted`` is whether a copy of
+    the operator's annotation is on it.
     """
 
     name: str
@@ -66,6 +67,7 @@ class ReplicaSet:
     replicas: int
     available: int
     min_ready_seconds: int = 0
+    noted: bool = False
     owner: str = ""
 
 

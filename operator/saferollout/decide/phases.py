@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from saferollout.api.reasons import EXPLANATIONS, Phase, Reason
-from saferollout.decide import fences, gates, moves, remember, steps, victims
+from saferollout.decide import fences, gates, moves, remember, steps, superseded, victims
 from saferollout.decide.decision import Change, Decision, Finished, Move, Note, Picture, Wait
 from saferollout.decide.observation import Observation
 from saferollout.decide.picture import picture_of
@@ -51,13 +51,13 @@ def _leave(rollout: Rollout) -> Decision:
     """Give the Deployment and its pods back as the user had them, whatever else is wrong."""
     problems = {problem.reason for problem in rollout.observation.problems}
     costs = victims.costs_to_give_back(rollout.live)
-    unfence = _walls_left(rollout)
+    unfenced = (*superseded.walls_left(rollout), *superseded.notes_left(rollout))
     change = moves.give_back(rollout)
-    done = change is None and not costs and not unfence and Reason.CACHE_STALE not in problems
+    done = change is None and not costs and not unfenced and Reason.CACHE_STALE not in problems
     decision = _wait(rollout, Wait(Reason.FINISHING, "the Deployment is given back", SOON))
     if Reason.DEPLOYMENT_ALREADY_WRAPPED in problems:
         return replace(decision, gone=True)
-    return replace(decision, change=change, costs=costs, unfence=unfence, gone=done)
+    return replace(decision, change=change, costs=costs, fences=unfenced, gone=done)
 
 
 # --- the Deployment moves, or may move, without a gate
@@ -158,7 +158,9 @@ def _step(rollout: Rollout) -> Decision:
     settled = rollout.unsettled is None
     costs = victims.costs_to_write(plan, rollout.live) if settled else ()
     unchosen = remember.survivors(rollout) if settled else []
-    kept = memory.planned_at if names == memory.retiring and not costs and not unchosen else None
+    walls = superseded.walls_to_put(rollout) if settled else ()
+    fresh = names == memory.retiring and not costs and not walls and not unchosen
+    kept = memory.planned_at if fresh else None
     planned_at = now if kept is None or kept <= (memory.step_started_at or 0) else kept
     if settled:
         memory = replace(memory, retiring=names, planned_at=planned_at)
@@ -169,7 +171,7 @@ def _step(rollout: Rollout) -> Decision:
         wait = gates.first_closed(gates.Step(rollout, plan, floors, memory.draining, planned_at))
     decision = _release(rollout, plan) if wait is None else _wait(rollout, wait)
     missed = [Note("UnchosenPodRetired", _unchosen(unchosen), warning=True)] if unchosen else []
-    return replace(decision, costs=costs, notes=(*missed, *decision.notes))
+    return replace(decision, costs=costs, fences=walls, notes=(*missed, *decision.notes))
 
 
 def _release(rollout: Rollout, plan: victims.Plan) -> Decision:
@@ -193,7 +195,7 @@ def _unchosen(names: list[str]) -> str:
 
 
 def _is_unrested(rollout: Rollout) -> bool:
-    return moves.differs(moves.rest(rollout, Move.FINISH), rollout) or bool(_walls_left(rollout))
+    return moves.differs(moves.rest(rollout, Move.FINISH), rollout) or bool(superseded.walls_left(rollout))
 
 
 def _rest(rollout: Rollout) -> Decision:
@@ -201,7 +203,9 @@ def _rest(rollout: Rollout) -> Decision:
     move = Move.ADOPT if rollout.ledger is None else Move.FINISH
     wait = Wait(Reason.FINISHING, "the Deployment is set to rest", SOON)
     decision = _wait(rollout, wait, moves.rest(rollout, move))
-    return replace(decision, costs=victims.costs_to_give_back(rollout.live), unfence=_walls_left(rollout))
+    return replace(
+        decision, costs=victims.costs_to_give_back(rollout.live), fences=superseded.walls_left(rollout)
+    )
 
 
 def _is_draining(rollout: Rollout) -> bool:
@@ -231,15 +235,6 @@ def _idle(rollout: Rollout) -> Decision:
         remember.completed(revision), reason=wait.reason, waiting_since=decision.memory.waiting_since
     )
     return replace(decision, memory=ended, finished=finished, notes=(*decision.notes, *notes))
-
-
-def _walls_left(rollout: Rollout) -> tuple[tuple[str, int], ...]:
-    """Superseded ReplicaSets that still have a wall, with the ``minReadySeconds`` to give back to them."""
-    return tuple(
-        (each.name, rollout.users.min_ready_seconds)
-        for each in rollout.observation.replica_sets
-        if each is not rollout.target and each.min_ready_seconds >= fences.WALL
-    )
 
 
 def _wait(rollout: Rollout, wait: Wait, change: Change | None = None) -> Decision:

@@ -80,6 +80,7 @@ def replica_set(raw: Raw) -> ReplicaSet | None:
         replicas=spec.get("replicas", 1),
         available=raw.get("status", {}).get("availableReplicas", 0),
         min_ready_seconds=spec.get("minReadySeconds", 0),
+        noted=LEDGER_ANNOTATION in _annotations(meta),
         owner=owner,
     )
 
