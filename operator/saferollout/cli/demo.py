@@ -152,7 +152,7 @@ async def _observing(site: Site, deployment: Manifest) -> AsyncIterator[Observer
 
 
 async def _until(observer: Observer, fulfilled: Condition) -> Sample:
-    """Return the first sample that is still to come, or the latest, that fulfils a condition."""
+    """Return the latest sample as soon as that fulfils a condition."""
     while not (observer.samples and fulfilled(observer.samples[-1])):  # noqa: ASYNC110 - samples come by time
         await asyncio.sleep(INTERVAL)
     return observer.samples[-1]

@@ -70,8 +70,8 @@ class Story:
     passed: dict[str, str] = field(default_factory=dict)
     appeared: dict[str, float] = field(default_factory=dict)
     answered_at: float = 0.0
-    _release: list[SeenPod] = field(default_factory=list)
-    _released_at: float = 0.0
+    _release: list[SeenPod] = field(default_factory=list, init=False)
+    _released_at: float = field(default=0.0, init=False)
 
     @property
     def old_retired(self) -> list[SeenPod]:
