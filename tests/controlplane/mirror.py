@@ -108,11 +108,15 @@ class Mirror(Store):
         grace_seconds: int | None = None,
         uid: str | None = None,
     ) -> None:
-        """Have the server delete an object, as `Store.delete` would."""
+        """Have the server delete an object; with another ``uid`` it will not.
+
+        Raises:
+            ApiError: ``NotFound``.
+        """
         current = self.get(resource, namespace, name)
-        self._check_preconditions(resource, current, {"name": name, "uid": uid})
-        known: str = current["metadata"]["uid"]
-        self._unsent.put_nowait(Deletion(resource, known, key_of(current), grace_seconds))
+        self._unsent.put_nowait(
+            Deletion(resource, uid or current["metadata"]["uid"], key_of(current), grace_seconds)
+        )
 
     def remove(self, resource: Resource, namespace: str | None, name: str) -> None:
         """Have the server end an object now."""
@@ -161,7 +165,7 @@ class Mirror(Store):
         objects = self._objects[resource.key]
         old = objects.get(key_of(obj))
         objects[key_of(obj)] = obj
-        self._tell(Change("MODIFIED" if old else "ADDED", resource, obj, old))
+        self._announcer.tell(Change("MODIFIED" if old else "ADDED", resource, obj, old))
 
     def _forget(self, resource: Resource, obj: Object) -> None:
         uid = obj["metadata"]["uid"]
@@ -169,7 +173,7 @@ class Mirror(Store):
         old = self._objects[resource.key].get(key_of(obj))
         if old is not None and old["metadata"]["uid"] == uid:
             del self._objects[resource.key][key_of(obj)]
-            self._tell(Change("DELETED", resource, obj, old))
+            self._announcer.tell(Change("DELETED", resource, obj, old))
 
     async def _send(self) -> None:
         while True:

@@ -41,6 +41,19 @@ async def test_an_annotation_is_copied_to_the_newest_replica_set_while_paused_an
     assert annotations_of(subject.replica_set("v2"))[NOTE] == "of this rollout"
 
 
+async def test_an_annotation_of_a_deployment_is_a_new_generation_of_it(
+    real_cluster: Cluster, subject: Subject
+) -> None:
+    async def generation() -> int:
+        stored = await real_cluster.client.get(DEPLOYMENTS, subject.namespace, NAME)
+        return int(stored["metadata"]["generation"])
+
+    await subject.create(1)
+    before = await generation()
+    await note(real_cluster, subject, "of any rollout")
+    assert await generation() == before + 1
+
+
 async def test_undoing_a_rollout_brings_back_an_annotation_that_was_taken_off(
     real_cluster: Cluster, subject: Subject, plane: ControlPlane
 ) -> None:
@@ -54,6 +67,18 @@ async def test_undoing_a_rollout_brings_back_an_annotation_that_was_taken_off(
     undone = plane.kubectl("rollout", "undo", f"deployment/{NAME}", "--namespace", subject.namespace)
     assert undone.returncode == 0, undone.stderr
     assert await noted(real_cluster, subject) == "of the first rollout"
+
+
+async def test_undoing_a_rollout_takes_off_an_annotation_that_the_old_revision_never_had(
+    real_cluster: Cluster, subject: Subject, plane: ControlPlane
+) -> None:
+    await subject.create(1)
+    await subject.patch("v2")
+    await subject.becomes({"v2": 1})
+    await note(real_cluster, subject, "of the second rollout")
+    undone = plane.kubectl("rollout", "undo", f"deployment/{NAME}", "--namespace", subject.namespace)
+    assert undone.returncode == 0, undone.stderr
+    assert await noted(real_cluster, subject) is None
 
 
 async def test_a_paused_deployment_cannot_be_undone(subject: Subject, plane: ControlPlane) -> None:
