@@ -191,7 +191,8 @@ class Loop:
             await self._caught_up(version, wake)
         for fence in decision.fences:
             await deployments.fence(api, self._namespace, fence)
-        if decision.gone and seen.deployment is not None:
+        theirs = decision.reason is Reason.DEPLOYMENT_ALREADY_WRAPPED
+        if decision.gone and seen.deployment is not None and not theirs:
             await deployments.disown(api, self._namespace, self._deployment)
 
     async def _caught_up(self, version: int, wake: asyncio.Event) -> None:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from saferollout.api.reasons import EXPLANATIONS, Phase, Reason
 from saferollout.decide import fences, gates, moves, remember, steps, superseded, victims
 from saferollout.decide.decision import Change, Decision, Finished, Move, Note, Picture, Wait
-from saferollout.decide.observation import Observation
+from saferollout.decide.observation import Observation, Problem
 from saferollout.decide.picture import picture_of
 from saferollout.decide.rollout import Rollout
 
@@ -40,6 +40,24 @@ def _without_deployment(seen: Observation) -> Decision:
     return Decision(wait.reason, wait.message, seen.memory, Picture(), look_again=math.inf, gone=gone)
 
 
+# --- another SafeRollout has the Deployment
+
+
+def _rival(rollout: Rollout) -> Problem | None:
+    wrapped = Reason.DEPLOYMENT_ALREADY_WRAPPED
+    return next((each for each in rollout.observation.problems if each.reason is wrapped), None)
+
+
+def _is_anothers(rollout: Rollout) -> bool:
+    return _rival(rollout) is not None
+
+
+def _stand_back(rollout: Rollout) -> Decision:
+    """Touch nothing: whatever the Deployment does, the other one has let it."""
+    rival = _rival(rollout) or Problem(Reason.DEPLOYMENT_ALREADY_WRAPPED, "")
+    return replace(_wait(rollout, Wait(rival.reason, rival.message)), gone=rollout.observation.deleting)
+
+
 # --- the SafeRollout is being deleted
 
 
@@ -55,8 +73,6 @@ def _leave(rollout: Rollout) -> Decision:
     change = moves.give_back(rollout)
     done = change is None and not costs and not unfenced and Reason.CACHE_STALE not in problems
     decision = _wait(rollout, Wait(Reason.FINISHING, "the Deployment is given back", SOON))
-    if Reason.DEPLOYMENT_ALREADY_WRAPPED in problems:
-        return replace(decision, gone=True)
     return replace(decision, change=change, costs=costs, fences=unfenced, gone=done)
 
 
@@ -272,6 +288,7 @@ def _is_overdue(rollout: Rollout, reason: Reason, since: float) -> bool:
 Stage = tuple[Callable[[Rollout], bool], Callable[[Rollout], Decision]]
 
 STAGES: tuple[Stage, ...] = (
+    (_is_anothers, _stand_back),
     (_is_leaving, _leave),
     (_is_loose, _pause),
     (_is_blocked, _stay_blocked),

@@ -92,6 +92,8 @@ class TargetHealth:
         try:
             group.answer = await loop.run_in_executor(self._threads, self._look, group)
         except elb.Unanswered as unanswered:
+            if unanswered.problem.reason is Reason.NO_CREDENTIALS:
+                self._client = None  # A client keeps for good what it found, or did not, when it was made.
             group.answer = _with(group.answer, unanswered.problem)
             group.retry_at = time.time() + group.backoff.failed()
         else:
