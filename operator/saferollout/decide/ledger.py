@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+from typing import Any, get_type_hints
 
 from saferollout.decide.observation import Deployment, Strategy
 
@@ -94,14 +94,30 @@ def read(text: str | None) -> Ledger | None:
         return Ledger(
             users=_settings(content.get("users", {})),
             ours=_settings(content.get("ours", {})),
-            release=Release(**release) if release else None,
+            release=Release(**_typed(Release, release)) if release else None,
         )
-    except (ValueError, TypeError, AttributeError):
+    except (ValueError, TypeError, AttributeError, KeyError, RecursionError):
         return None
 
 
-def _settings(content: Mapping[str, Any]) -> dict[str, Any]:
+_TYPES = {kind: get_type_hints(kind) for kind in (Settings, Strategy, Release)}
+
+
+def _settings(content: Mapping[str, Any]) -> Mapping[str, Any]:
     known = {name: content[name] for name in SETTINGS if name in content}
     if "strategy" in known:
-        known["strategy"] = Strategy(**known["strategy"])
-    return known
+        known["strategy"] = Strategy(**_typed(Strategy, known["strategy"]))
+    return _typed(Settings, known)
+
+
+def _typed(kind: type, content: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the content if every value is what that field of ``kind`` takes: anybody may edit an annotation.
+
+    Raises:
+        KeyError: There is no such field.
+        TypeError: A value is of another type.
+    """
+    for name, value in content.items():
+        if not isinstance(value, _TYPES[kind][name]):
+            raise TypeError(f"{name} cannot be {value!r}")
+    return content

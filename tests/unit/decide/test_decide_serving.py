@@ -1,0 +1,82 @@
+"""Who serves, and what is said of who does not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from saferollout.decide.observation import Pod, Target, TargetGroup, TargetState
+from saferollout.decide.serving import who_serves
+from unit.decide.given import NOW, PORT, group, pod
+
+POD = pod("v1-1")
+
+
+def why_not(found: Pod, *groups: TargetGroup) -> str | None:
+    return who_serves([found], groups).why_not.get(found.name)
+
+
+def test_a_pod_serves_when_it_is_ready_and_healthy_in_every_group() -> None:
+    serving = who_serves([POD], [group([POD]), group([POD], name="secure")])
+    assert serving.pods == (POD,)
+    assert serving.why_not == {}
+
+
+def test_a_pod_that_is_not_ready_does_not_serve_whatever_its_target_says() -> None:
+    waiting = replace(POD, ready_since=None, phase="Pending")
+    assert why_not(waiting, group([waiting])) == "not Ready (Pending)"
+
+
+@pytest.mark.parametrize("state", [each for each in TargetState if each is not TargetState.HEALTHY])
+def test_only_healthy_is_healthy(state: TargetState) -> None:
+    assert why_not(POD, group([POD], {"v1-1": state})) == f"ip-v1-1:8080 is {state} in web"
+
+
+def test_the_reason_of_elbv2_is_passed_on() -> None:
+    target = Target("ip-v1-1", PORT, TargetState.INITIAL, reason="Elb.RegistrationInProgress")
+    said = why_not(POD, group([], targets=(target,)))
+    assert said == "ip-v1-1:8080 is initial in web (Elb.RegistrationInProgress)"
+
+
+def test_a_pod_that_one_of_two_groups_does_not_know_does_not_serve() -> None:
+    assert why_not(POD, group([POD]), group([], name="secure")) == "ip-v1-1 is not registered in secure"
+
+
+def test_a_group_that_has_not_answered_vouches_for_nobody() -> None:
+    assert why_not(POD, group([], targets=None)) == "web has not answered"
+
+
+def test_an_answer_from_before_the_pod_was_ready_is_about_whoever_had_the_address() -> None:
+    earlier = group([POD], asked_at=(POD.ready_since or 0) - 1)
+    assert why_not(POD, earlier) == "web has not been asked since it became Ready"
+
+
+def test_a_target_at_a_port_that_the_pod_does_not_have_is_not_its() -> None:
+    assert why_not(replace(POD, ports=(9090,)), group([POD])) == "ip-v1-1 is not registered in web"
+
+
+def test_a_pod_that_declares_no_port_is_known_by_its_address() -> None:
+    assert why_not(replace(POD, ports=()), group([POD])) is None
+
+
+def test_a_pod_with_two_targets_in_a_group_serves_when_both_are_healthy() -> None:
+    found = replace(POD, ports=(80, 443))
+    both = tuple(Target("ip-v1-1", port, TargetState.HEALTHY) for port in (80, 443))
+    half = (both[0], replace(both[1], state=TargetState.INITIAL))
+    assert why_not(found, group([], targets=both)) is None
+    assert why_not(found, group([], targets=half)) == "ip-v1-1:443 is initial in web"
+
+
+def test_reasons_come_in_order_of_names_and_only_of_those_asked_for() -> None:
+    pods = [pod("v1-2"), pod("v1-1"), pod("v1-3")]
+    serving = who_serves(pods, [group(pods, {"v1-1": "initial", "v1-2": "unused", "v1-3": "initial"})])
+    assert serving.reasons(pods[:2]) == [
+        "v1-1: ip-v1-1:8080 is initial in web",
+        "v1-2: ip-v1-2:8080 is unused in web",
+    ]
+    assert serving.count(pods) == 0
+
+
+def test_the_moment_an_answer_is_asked_for_is_soon_enough() -> None:
+    assert why_not(replace(POD, ready_since=NOW), group([POD], asked_at=NOW)) is None
