@@ -14,10 +14,18 @@ from pathlib import Path
 import pytest
 import yaml
 
+from controlplane.binaries import Binaries
+from controlplane.cluster import running
+from controlplane.fixtures import released
+from controlplane.plane import ControlPlane
 from saferollout.sim.world import WorldConfig
 from scenarios.stage import Host, Stage, staged
 
 os.environ |= {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}  # the observer signs with them
+
+__all__ = ["opened", "released"]
+
+DEPLOY = Path(__file__).parents[2] / "deploy" / "kustomize" / "base"
 
 Opening = Callable[[WorldConfig], AbstractAsyncContextManager[Stage]]
 
@@ -44,13 +52,29 @@ async def embedded(config: WorldConfig, directory: Path) -> AsyncIterator[Host]:
         await process.wait()
 
 
-@pytest.fixture
-def opened(tmp_path: Path) -> Opening:
-    """Open a stage on a cluster with the given site."""
+@asynccontextmanager
+async def real(released: Binaries, config: WorldConfig) -> AsyncIterator[Host]:
+    """Run a released control plane with the same site around it, and the operator's own rights in it."""
+    plane = await asyncio.to_thread(ControlPlane(released).__enter__)
+    try:
+        async with running(plane, config) as cluster:
+            admin = plane.kubeconfig("admin")
+            (await asyncio.to_thread(plane.kubectl, "apply", "-k", str(DEPLOY))).check_returncode()
+            token = await asyncio.to_thread(plane.service_account_token, "saferollout-system", "saferollout")
+            yield Host(admin, cluster.elb, plane.kubeconfig("operator", token))
+    finally:
+        await asyncio.to_thread(plane.stop)
+
+
+@pytest.fixture(params=["embedded", pytest.param("real", marks=pytest.mark.real)])
+def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Opening:
+    """Open a stage on a cluster with the given site: the embedded one, or a real control plane."""
+    binaries = request.getfixturevalue("released") if request.param == "real" else None
 
     @asynccontextmanager
     async def opening(config: WorldConfig) -> AsyncIterator[Stage]:
-        async with embedded(config, tmp_path) as host, staged(host, tmp_path) as stage:
+        host = embedded(config, tmp_path) if binaries is None else real(binaries, config)
+        async with host as found, staged(found, tmp_path) as stage:
             yield stage
 
     return opening

@@ -38,10 +38,14 @@ BIN = Path(sys.executable).parent
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """A cluster to play on: how to reach its API, and the URL of its ELBv2 endpoint and control routes."""
+    """A cluster to play on: how to reach its API, and the URL of its ELBv2 endpoint and control routes.
+
+    ``operator`` is the operator's own way in, where it has fewer rights than the user.
+    """
 
     kubeconfig: Path
     elb: str
+    operator: Path | None = None
 
 
 @dataclass
@@ -201,13 +205,16 @@ class Stage:
         """Start the operator."""
         self._started += 1
         log = self.directory / f"operator-{self._started}.log"
+        rights = {"KUBECONFIG": str(self.host.operator or self.host.kubeconfig)}
         with log.open("wb") as errors:
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "saferollout", "run", *OPERATOR, *options),
                 stdin=DEVNULL,
                 stdout=errors,
                 stderr=errors,
-                env=self.environment | environment,
+                env=self.environment
+                | {"KUBECONFIG": str(self.host.operator or self.host.kubeconfig)}
+                | environment,
             )
         self.operators.append(process)
         self.stack.push_async_callback(_end, process)

@@ -9,11 +9,14 @@ from scenarios.manifests import App, target_group, world
 
 CASES = {
     "six in three zones, one by one": App(),
-    "one replica": App(replicas=1, min_healthy=0),
+    "one replica": App(replicas=1, min_healthy=0, groups=("alb-web",)),
     "two at a time": App(replicas=7, step=2),
     "a step as large as the Deployment": App(replicas=4, step=4),
     "a third of ten": App(replicas=10, step="33%"),
-    "minReadySeconds of the user's": App(replicas=2, spec={"minReadySeconds": 3}),
+    "two target groups": App(replicas=3, groups=("web", "websecure")),
+    "minReadySeconds of the user's": App(
+        replicas=2, min_healthy=0, groups=("alb-web",), spec={"minReadySeconds": 3}
+    ),
 }
 
 
@@ -21,7 +24,7 @@ CASES = {
 async def test_given_a_deployment_when_a_new_image_comes_then_it_rolls_out_without_a_failed_request(
     opened: Opening, app: App
 ) -> None:
-    async with opened(world(target_group("web"))) as stage:
+    async with opened(world(*map(target_group, app.groups))) as stage:
         await stage.install(app)
         before = await stage.deployment(app)
         await stage.start_operator()

@@ -139,7 +139,7 @@ def aged(step: Step) -> Wait | None:
 
 
 def order_settled(step: Step) -> Wait | None:
-    """What makes the chosen pods the first to go is written, and the controllers have had time to learn it."""
+    """What makes the chosen pods go first is written, and the controllers have had time to learn it."""
     seen = step.rollout.observation
     ranked = step.plan.ranked
     walled = superseded(step.rollout)

@@ -100,7 +100,9 @@ def read(text: str | None) -> Ledger | None:
         return None
 
 
-_TYPES = {kind: get_type_hints(kind) for kind in (Settings, Strategy, Release)}
+_TYPES: Mapping[type, Mapping[str, Any]] = {
+    kind: get_type_hints(kind) for kind in (Settings, Strategy, Release)
+}
 
 
 def _settings(content: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -1,0 +1,111 @@
+"""Closed gates: nothing is retired, and the status says what is waited for."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from scenarios.conftest import Opening
+from scenarios.manifests import App, target_group, world
+
+LONG_ENOUGH = 6.0
+"""Seconds of holding in which a step would long have happened: six minutes of the simulation."""
+
+
+async def test_given_an_image_that_fails_its_checks_then_nothing_is_retired_until_a_good_one_comes(
+    opened: Opening,
+) -> None:
+    app = App(replicas=3, groups=("alb-web",), health_timeout="3s")
+    async with opened(world(target_group("alb-web"))) as stage:
+        await stage.install(app)
+        await stage.start_operator()
+        await stage.wrap(app)
+        async with stage.observed(app) as seen:
+            await stage.set_image(app, "web:broken")
+            await stage.reason_is(app, "HealthTimeout")
+            await asyncio.sleep(LONG_ENOUGH)
+            status = await stage.status(app)
+            assert status["phase"] == "Holding"
+            assert "unhealthy in alb-web (Target.ResponseCodeMismatch)" in status["message"]
+            assert status["replicas"] == {"desired": 3, "updated": 1, "serving": 3, "draining": 0}
+            assert "HealthTimeout" in await stage.events(app)
+            await stage.set_image(app, "web:3")
+            await stage.at_rest(app, "web:3")
+        assert await stage.failed_requests(app, seen.begun) == {}
+
+
+async def test_given_one_replica_whose_successor_fails_its_checks_then_the_only_one_that_serves_stays(
+    opened: Opening,
+) -> None:
+    app = App(replicas=1, groups=("alb-web",), min_healthy=0)
+    async with opened(world(target_group("alb-web"))) as stage:
+        await stage.install(app)
+        await stage.start_operator()
+        await stage.wrap(app)
+        async with stage.observed(app) as seen:
+            await stage.set_image(app, "web:broken")
+            await stage.reason_is(app, "WaitingForHealth")
+            await asyncio.sleep(LONG_ENOUGH)
+            assert (await stage.status(app))["replicas"]["serving"] == 1
+        assert await stage.failed_requests(app, seen.begun) == {}
+
+
+async def test_given_targets_that_drain_for_long_then_the_next_step_waits_and_says_for_which(
+    opened: Opening,
+) -> None:
+    app = App(replicas=2, drain_timeout="4s")
+    slow = target_group("web", deregistration_delay_seconds=600)
+    async with opened(world(slow)) as stage:
+        await stage.install(app)
+        await stage.start_operator()
+        await stage.wrap(app)
+        async with stage.observed(app):
+            await stage.set_image(app, "web:2")
+            await stage.reason_is(app, "WaitingForDrain")
+            status = await stage.status(app)
+            (entry,) = status["draining"]
+            assert entry["targetGroup"] == "web"
+            assert f"{entry['id']}:{entry['port']} in web" in (await stage.status(app))["message"]
+            await stage.reason_is(app, "DrainTimeout")
+            assert (await stage.status(app))["phase"] == "Holding"
+            await stage.at_rest(app, "web:2")
+
+
+async def test_given_new_pods_that_land_elsewhere_then_the_last_pod_of_a_zone_stays(opened: Opening) -> None:
+    app = App(replicas=3, spread=False)
+    async with opened(world(target_group("web"), nodes_per_zone=1)) as stage:
+        await stage.install(app)
+        await stage.start_operator()
+        await stage.wrap(app)
+        await stage.kubectl("cordon", "us-east-1a-1")
+        async with stage.observed(app):
+            await stage.set_image(app, "web:2")
+            await stage.reason_is(app, "ZoneFloor", within=40)
+            status = await stage.status(app)
+            assert "us-east-1a would keep 0 of at least 1 serving pods" in status["message"]
+            assert "matchLabelKeys: [pod-template-hash]" in status["message"]
+            conditions = {each["type"]: each["status"] for each in status["conditions"]}
+            assert conditions["ZonesSafe"] == "False"
+            await asyncio.sleep(LONG_ENOUGH)
+            zones = {each["name"]: each["serving"] for each in (await stage.status(app))["zones"]}
+            assert zones["us-east-1a"] >= 1
+
+
+async def test_every_wait_is_named_within_a_poll_and_says_since_when(opened: Opening) -> None:
+    app = App(replicas=2)
+    async with opened(world(target_group("web"))) as stage:
+        await stage.install(app)
+        await stage.start_operator()
+        await stage.wrap(app)
+        await stage.set_image(app, "web:2")
+        told = []
+        deadline = time.monotonic() + 40
+        while time.monotonic() < deadline:
+            status = await stage.status(app)
+            told.append((status["reason"], status["waitingSince"], status["message"]))
+            if status["phase"] == "Idle" and len({reason for reason, _, _ in told}) > 1:
+                break
+            await asyncio.sleep(0.2)
+    reasons = [reason for reason, _, _ in told]
+    assert {"WaitingForHealth", "WaitingForReadyAge", "Complete"} <= set(reasons)
+    assert all(since and message for _, since, message in told)
