@@ -14,7 +14,7 @@ from saferollout.decide import fences, zones
 from saferollout.decide.decision import Wait
 from saferollout.decide.observation import Draining, TargetGroup
 from saferollout.decide.rollout import Rollout
-from saferollout.decide.superseded import superseded
+from saferollout.decide.superseded import first_to_go
 from saferollout.decide.victims import LOWEST_COST, Plan
 
 
@@ -142,7 +142,7 @@ def order_settled(step: Step) -> Wait | None:
     """What makes the chosen pods go first is written, and the controllers have had time to learn it."""
     seen = step.rollout.observation
     ranked = step.plan.ranked
-    walled = superseded(step.rollout)
+    walled = first_to_go(step.rollout)
     if not ranked and not walled:
         return None
     missing = step.planned_at + seen.tuning.settle - seen.now

@@ -1,11 +1,13 @@
-"""ReplicaSets of revisions that never became the stable one: their pods go before any stable pod does.
+"""Which of several old ReplicaSets goes first: one whose pods do not serve, and the stable one last.
 
-Of several old ReplicaSets the Deployment controller takes unavailable pods first, and then those of the
-oldest, which is the stable one. A wall makes all pods of a superseded ReplicaSet count as unavailable
-(docs/findings.md, 11). Nobody else ever writes it again, so it is taken down when the rollout ends.
+By itself the Deployment controller takes unavailable pods first, and then those of the oldest ReplicaSet,
+which is the stable one. A wall makes all pods of a ReplicaSet count as unavailable (docs/findings.md, 11).
+Nobody else ever writes a superseded ReplicaSet again, so the wall is taken down when it has done its work.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 from saferollout.decide.decision import Fence
 from saferollout.decide.fences import WALL
@@ -13,17 +15,24 @@ from saferollout.decide.observation import ReplicaSet
 from saferollout.decide.rollout import Rollout
 
 
-def superseded(rollout: Rollout) -> tuple[ReplicaSet, ...]:
-    """Return the old ReplicaSets that are to go before the stable one; none if that is not among them."""
+def first_to_go(rollout: Rollout) -> tuple[ReplicaSet, ...]:
+    """Return the old ReplicaSets that need a wall for the next release to take their pods first."""
     stable = rollout.observation.memory.stable
-    if stable not in {each.hash for each in rollout.old_sets}:
+    wanted = sorted(rollout.old_sets, key=lambda each: -each.created_at)
+    wanted.sort(key=lambda each: (_all_serve(rollout, each), each.hash == stable))
+    if not wanted or wanted[0] is rollout.old_sets[0]:
         return ()
-    return tuple(each for each in rollout.old_sets if each.hash != stable)
+    return tuple(_enough(wanted, rollout.surplus, stable))
 
 
-def walls_to_put(rollout: Rollout) -> tuple[Fence, ...]:
-    """Return the walls that superseded ReplicaSets do not have yet."""
-    return tuple(Fence(each.name, WALL) for each in superseded(rollout) if each.min_ready_seconds < WALL)
+def walls_to_write(rollout: Rollout) -> tuple[Fence, ...]:
+    """Return what puts the missing walls up and takes those down that are in the way."""
+    first = first_to_go(rollout)
+    return tuple(
+        Fence(each.name, WALL if each in first else rollout.users.min_ready_seconds)
+        for each in rollout.old_sets
+        if (each in first) != (each.min_ready_seconds >= WALL)
+    )
 
 
 def walls_left(rollout: Rollout) -> tuple[Fence, ...]:
@@ -42,3 +51,17 @@ def notes_left(rollout: Rollout) -> tuple[Fence, ...]:
         for each in rollout.observation.replica_sets
         if each.noted and each.min_ready_seconds < WALL
     )
+
+
+def _all_serve(rollout: Rollout, replica_set: ReplicaSet) -> bool:
+    pods = rollout.pods_of([replica_set])
+    return rollout.serving.count(pods) == len(pods)
+
+
+def _enough(wanted: list[ReplicaSet], count: int, stable: str | None) -> Iterator[ReplicaSet]:
+    """Yield the first ReplicaSets that have ``count`` pods together, but never the stable one."""
+    for each in wanted:
+        if count <= 0 or each.hash == stable:
+            return
+        yield each
+        count -= each.replicas
