@@ -98,7 +98,7 @@ class Rollout:
     @property
     def last_batch(self) -> bool:
         """Whether the target ReplicaSet is complete: then the pause no longer protects the old pods."""
-        return self.new >= self.deployment.replicas
+        return self.target is not None and self.new >= self.deployment.replicas
 
     @property
     def in_progress(self) -> bool:
