@@ -81,3 +81,8 @@ def test_proportions_are_taken_of_what_each_was_sized_for() -> None:
     fresh, stale = Bounds(9, 1, 0), Bounds(4, 1, 0)
     sizes = scaled(Bounds(19, 1, 0), replica_set("b", 5, of=fresh), [replica_set("a", 4, of=stale)], 9)
     assert sizes == {"a": 10, "b": 10}
+
+
+def test_a_recreated_deployment_that_is_paused_keeps_its_sizes() -> None:
+    bounds = bounds_of({"spec": {"replicas": 2, "strategy": {"type": "Recreate"}}})
+    assert scaled(bounds, replica_set("b", 1), [replica_set("a", 2)], 3) == {}

@@ -22,11 +22,15 @@ Sizes = dict[str, int]
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What the strategy allows, in pods: ``surge`` more than ``replicas``, ``unavailable`` fewer."""
+    """What the strategy allows, in pods: ``surge`` more than ``replicas``, ``unavailable`` fewer.
+
+    ``rolling`` is false for ``Recreate``, which knows no proportions.
+    """
 
     replicas: int
     surge: int
     unavailable: int
+    rolling: bool = True
 
     @property
     def ceiling(self) -> int:
@@ -44,7 +48,7 @@ def bounds_of(deployment: Object) -> Bounds:
     replicas = size(deployment)
     strategy = deployment["spec"].get("strategy") or {}
     if strategy.get("type", "RollingUpdate") != "RollingUpdate":
-        return Bounds(replicas, 0, 0)
+        return Bounds(replicas, 0, 0, rolling=False)
     rolling = strategy.get("rollingUpdate") or {}
     surge = math.ceil(_pods(rolling.get("maxSurge", "25%"), replicas))
     unavailable = math.floor(_pods(rolling.get("maxUnavailable", "25%"), replicas))
@@ -146,7 +150,7 @@ def scaled(bounds: Bounds, new: Object | None, old: Sequence[Object], reported: 
         return {each["metadata"]["name"]: bounds.replicas for each in alone if size(each) != bounds.replicas}
     if is_saturated(bounds, new):
         return {each["metadata"]["name"]: 0 for each in active(old)}
-    return _proportional(bounds, running, reported)
+    return _proportional(bounds, running, reported) if bounds.rolling else {}
 
 
 def _proportional(bounds: Bounds, running: list[Object], reported: int) -> Sizes:
