@@ -66,7 +66,7 @@ async def _copy(reader: StreamReader, writer: StreamWriter) -> None:
 
 @asynccontextmanager
 async def door(behind: str) -> AsyncIterator[Door]:
-    """Put a door in front of the endpoint at the URL ``behind``; it is open at first, and shut for good after."""
+    """Put a door in front of the endpoint at the URL ``behind``; it is open at first."""
     made = Door(behind)
     await made.open()
     try:
