@@ -26,7 +26,7 @@ async def running(options: Options) -> AsyncIterator[Parts]:
             api,
             Cluster(api, options.namespaces),
             SafeRollouts(api, options.namespaces),
-            TargetHealth(),
+            TargetHealth(patience=options.patience),
             options,
         )
         tasks = [asyncio.create_task(parts.cluster.run()), asyncio.create_task(parts.rollouts.run())]

@@ -54,3 +54,8 @@ class Options(BaseModel):
     def tuning(self) -> Tuning:
         """What decisions need of it. An answer counts for three polls."""
         return Tuning(self.least_fence, self.settle, stale_after=3 * self.poll_interval)
+
+    @property
+    def patience(self) -> float:
+        """Seconds for which a turn waits for ELBv2: not until the fence of a release has expired."""
+        return min(self.poll_interval, self.least_fence / 2)

@@ -22,13 +22,17 @@ if TYPE_CHECKING:
 DESCRIBED_SECONDS = 600.0
 """How long a target group's type, which cannot change, is taken for known."""
 
-PATIENCE_SECONDS = 8.0
-"""How long anybody waits for an answer. The call goes on; who asks next may find it answered."""
+FIRST_ANSWER_SECONDS = 8.0
+"""How long the first answer of a target group is waited for: without one there is nothing to go by."""
 
 
 @dataclass(slots=True)
 class _Group:
-    """What is known of one target group. ``retry_at``: not to be asked again before, after a failure."""
+    """What is known of one target group.
+
+    ``retry_at``: not to be asked again before, after a failure. ``took_off_at``: when the question under way
+    was sent off, by the monotonic clock.
+    """
 
     answer: TargetGroup
     region: str
@@ -36,19 +40,22 @@ class _Group:
     retry_at: float = 0.0
     backoff: Backoff = field(default_factory=lambda: Backoff(first=1.0, most=30.0))
     flight: asyncio.Task[None] | None = None
+    took_off_at: float = 0.0
 
 
 class TargetHealth:
     """Asks ELBv2 on behalf of every SafeRollout, in threads of its own.
 
-    Nothing that goes wrong is raised: it is the ``problem`` of the target group it concerns.
+    Nothing that goes wrong is raised: it is the ``problem`` of the target group it concerns. Nobody waits for
+    an answer longer than ``patience`` seconds after the question was sent, since whoever waits does not look
+    after the Deployment; the call goes on, and who asks next may find it answered.
     """
 
     def __init__(
         self,
         connect: Callable[[], ElasticLoadBalancingv2Client] = elb.connect,
         *,
-        patience: float = PATIENCE_SECONDS,
+        patience: float,
     ) -> None:
         self._connect = connect
         self._patience = patience
@@ -78,13 +85,15 @@ class TargetHealth:
             )
             return TargetGroup(arn, arn, problem=Reason.TARGET_GROUP_MALFORMED, detail=detail)
         group = self._groups.setdefault(arn, _Group(TargetGroup(arn, parsed.name), parsed.region))
-        deadline = time.monotonic() + self._patience
         while group.answer.asked_at < not_before and time.time() >= group.retry_at:
             if group.flight is None or group.flight.done():
                 group.flight = asyncio.create_task(self._refresh(group))
-            await asyncio.wait([group.flight], timeout=deadline - time.monotonic())
+                group.took_off_at = time.monotonic()
+            patience = FIRST_ANSWER_SECONDS if group.answer.targets is None else self._patience
+            left = group.took_off_at + patience - time.monotonic()
+            await asyncio.wait([group.flight], timeout=max(0.0, left))
             if not group.flight.done():
-                return _with(group.answer, _silence(self._patience))
+                return _with(group.answer, _SILENCE)
         return group.answer
 
     async def _refresh(self, group: _Group) -> None:
@@ -134,12 +143,10 @@ def _with(answer: TargetGroup, problem: Problem) -> TargetGroup:
     return replace(answer, problem=problem.reason, detail=problem.message)
 
 
-def _silence(seconds: float) -> Problem:
-    remedy = elb_errors.REMEDIES[Reason.ENDPOINT_UNREACHABLE]
-    return Problem(
-        Reason.ENDPOINT_UNREACHABLE,
-        f"ELBv2 has not answered for {seconds:.0f} s. What to do: {remedy}.",
-    )
+_SILENCE = Problem(
+    Reason.ENDPOINT_UNREACHABLE,
+    f"ELBv2 does not answer. What to do: {elb_errors.REMEDIES[Reason.ENDPOINT_UNREACHABLE]}.",
+)
 
 
 def _other_region(group: _Group, ours: str) -> Problem:
