@@ -6,13 +6,16 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 INSTALLED = $(VENV)/.installed
 
-.PHONY: demo test lint bench generate lock clean
+.PHONY: demo test test-real lint bench generate lock clean
 
 demo: $(INSTALLED) ## a rollout behind an NLB, live, and the same natively, with what failed
 	$(BIN)/saferollout demo
 
 test: $(INSTALLED) ## unit tests, and every scenario on the embedded cluster
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 -m "not real"
+
+test-real: $(INSTALLED) ## the scenarios, and what is known of Kubernetes, on a released control plane
+	$(BIN)/pytest -n 2 -m real
 
 lint: $(INSTALLED) ## style, types
 	$(BIN)/ruff format --check

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import math
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any, Protocol
 
@@ -87,6 +88,7 @@ class Loop:
         self._log = _Named(logging.getLogger("saferollout"), {"rollout": f"{found.namespace}/{found.name}"})
         self._backoff = Backoff(first=0.5, most=30.0)
         self._written: tuple[int, Status] | None = None
+        self._refusal: str | None = None
 
     async def run(self, stopped: Stopper) -> None:
         """Take turn after turn until stopped or done. Nothing that goes wrong in one ends the loop."""
@@ -111,13 +113,15 @@ class Loop:
         except ApiException as error:
             if error.status == HTTPStatus.CONFLICT:
                 return 0.0  # Somebody was faster: decide again from what is there now.
-            self._log.warning("the API server refused: %s %s", error.status, error.body or error.reason)
+            self._refusal = f"the API server refused: {error.status} {_said_by(error)}"
+            self._log.warning(self._refusal)
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             self._log.warning("the API server cannot be reached: %s", error or type(error).__name__)
         except Exception:
             self._log.exception("a turn failed")
         else:
             self._backoff.succeeded()
+            self._refusal = None
             if decision is None or decision.gone:
                 return None
             return self._parts.options.poll_interval if decision.look_again is None else decision.look_again
@@ -178,7 +182,11 @@ class Loop:
         if decision.costs:
             await pods.write_costs(api, self._namespace, decision.costs)
         told = report(
-            decision, previous=status, problems=seen.problems, generation=found.generation, now=seen.now
+            self._with_refusal(decision),
+            previous=status,
+            problems=seen.problems,
+            generation=found.generation,
+            now=seen.now,
         )
         if told != status:
             version = await write_status(api, self._namespace, self._name, told)
@@ -195,6 +203,12 @@ class Loop:
         if decision.gone and seen.deployment is not None and not theirs:
             await deployments.disown(api, self._namespace, self._deployment)
 
+    def _with_refusal(self, decision: Decision) -> Decision:
+        """Tell of the write that was refused the last time, for as long as the same is to be tried again."""
+        if self._refusal is None or decision.change is None:
+            return decision
+        return replace(decision, reason=Reason.API_REFUSED, message=self._refusal)
+
     async def _caught_up(self, version: int, wake: asyncio.Event) -> None:
         """Wait until the cache shows the Deployment as just written, or for a while."""
         until = time.monotonic() + CATCH_UP
@@ -205,6 +219,14 @@ class Loop:
                 wake.set()
                 return
             await _first_of(wake.wait(), within=min(missing, 0.1))
+
+
+def _said_by(error: ApiException) -> str:
+    """Return the message of the API's ``Status`` object, or what there is instead."""
+    try:
+        return str(json.loads(error.body or "")["message"])
+    except (TypeError, ValueError, KeyError):
+        return str(error.reason)
 
 
 def _already_wrapped(holder: SafeRollout) -> Problem:

@@ -49,6 +49,7 @@ class Reason(StrEnum):
     CAPACITY_LOW = "CapacityLow"
     TARGET_HEALTH_STALE = "TargetHealthStale"
     CACHE_STALE = "CacheStale"
+    API_REFUSED = "ApiRefused"
 
     PAUSED_BY_SPEC = "PausedBySpec"
     DEPLOYMENT_PAUSED = "DeploymentPaused"
@@ -165,6 +166,12 @@ EXPLANATIONS: Mapping[Reason, Explanation] = {
         Phase.HOLDING,
         "The operator has lost sight of the cluster: a list or watch does not get through.",
         "Nothing if it lasts seconds. Otherwise see the operator's log and its ClusterRole.",
+    ),
+    Reason.API_REFUSED: Explanation(
+        Phase.HOLDING,
+        "The Kubernetes API refuses a write that the next move needs. The message quotes it.",
+        "See whether the operator's ClusterRole is that of deploy/, and which admission policy objects. The"
+        " operator tries again by itself.",
     ),
     Reason.PAUSED_BY_SPEC: Explanation(
         Phase.PAUSED,
