@@ -123,11 +123,6 @@ class Stage:
         """Return the reason the SafeRollout gives."""
         return str((await self.status(app)).get("reason"))
 
-    async def condition(self, app: App, kind: str) -> Manifest:
-        """Return a condition of the SafeRollout."""
-        found = (await self.status(app)).get("conditions") or []
-        return next(dict(each) for each in found if each["type"] == kind)
-
     async def events(self, app: App) -> list[str]:
         """Return the reasons of the SafeRollout's Events."""
         found = json.loads(await self.kubectl("get", "events", "-o", "json"))["items"]
@@ -244,8 +239,8 @@ class Stage:
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
-        if not seen.expects_breaches:
-            assert seen.breaches() == [], await self.standing()
+        broken = [] if seen.expects_breaches else seen.breaches()
+        assert not broken, "\n".join([*map(str, broken), await self.standing()])
 
     async def failed_requests(self, app: App, since: float) -> Mapping[str, int]:
         """Return how many requests failed since then, by kind."""

@@ -201,7 +201,7 @@ REFUSED = {
     "text for true or false": ({"paused": "yes"}, "spec.paused in body must be of type boolean"),
     "a field nobody knows": ({"maxSurge": 2}, 'unknown field "spec.maxSurge"'),
 }
-"""What the schema alone refuses. Its rules in CEL say more: tests/controlplane/test_refusals.py."""
+"""What the schema alone refuses. Its rules in CEL say more: tests/controlplane/test_crd.py."""
 
 
 @pytest.mark.parametrize(("wrong", "message"), REFUSED.values(), ids=REFUSED.keys())

@@ -42,9 +42,10 @@ def rest(rollout: Rollout) -> Decision | None:
 def await_last_drain(rollout: Rollout) -> Decision | None:
     """The last targets drain: the rollout has not ended before they are gone."""
     memory = rollout.observation.memory
-    if memory.started_at is None:
+    if memory.started_at is None or not memory.draining:
         return None
-    wait = gates.drained(gates.Step(rollout, victims.Plan((), ()), {}, memory.draining, planned_at=0))
+    step = gates.Step(rollout, victims.Plan((), ()), {}, memory.draining, planned_at=0)
+    wait = gates.first_closed(step, (gates.targets_known, gates.drained))
     return None if wait is None else waiting(rollout, wait)
 
 
