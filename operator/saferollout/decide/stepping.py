@@ -51,7 +51,8 @@ def _release(rollout: Rollout, plan: victims.Plan) -> Decision:
     size, replicas = rollout.step_size, rollout.deployment.replicas
     batch = steps.next_batch(size, rollout.new, replicas)
     going = gates.shortened([pod.name for pod in plan.victims])
-    message = ", ".join([*([f"retires {going}"] if going else []), *([f"adds {batch} new"] if batch else [])])
+    parts = (f"retires {going}" if going else "", f"adds {batch} new" if batch else "")
+    message = ", ".join(filter(None, parts)) or "no pod is to be replaced"
     decision = waiting(rollout, Wait(Reason.RELEASING, message, SOON), change)
     memory = remember.released(decision.memory, plan.victims, rollout)
     index, total = steps.index(size, rollout.new + batch, replicas), steps.total(size, replicas)

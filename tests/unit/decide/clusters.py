@@ -30,7 +30,7 @@ from saferollout.decide.observation import (
 )
 from saferollout.decide.phases import decide
 from saferollout.decide.victims import LOWEST_COST
-from unit.decide.given import NOW, PORT, USERS, acted, edited, fresh, group, pod, replica_set, with_pod
+from unit.decide.given import LONG, NOW, PORT, USERS, acted, edited, fresh, group, pod, replica_set, with_pod
 
 Kind = tuple[dict[str, Any], str]
 """What differs of a pod from the ordinary, and the state of its target."""
@@ -177,8 +177,15 @@ _extra_targets = st.sampled_from(
     [(), (), (), (Target("ip-left", PORT, TargetState.DRAINING),), (Target("", 0, TargetState.UNUSED),)]
 )
 _answers = st.sampled_from(["web", "web", "web", "web silent", "web stale", "silent", ""])
+
+
+def _kept(live: Settings, users: Settings, text: str | None, release: Release | None) -> str | None:
+    """The ledger that goes with the live settings, unless another text is given."""
+    return _ledger_text(users, live, release) if text == "kept" else text
+
+
 _deployments = st.builds(
-    lambda live, seen_generation, replicas, template, text: Deployment(
+    lambda live, seen_generation, replicas, template, users, text, release: Deployment(
         "shop",
         "web",
         uid="uid-web",
@@ -187,7 +194,7 @@ _deployments = st.builds(
         observed_generation=seen_generation,
         replicas=replicas,
         template=template,
-        ledger=text,
+        ledger=_kept(live, users, text, release),
         paused=live.paused,
         strategy=live.strategy,
         min_ready_seconds=live.min_ready_seconds,
@@ -197,7 +204,9 @@ _deployments = st.builds(
     st.sampled_from([3, 3, 3, 2]),
     st.integers(0, 6),
     st.sampled_from(["v2", "v3"]),
-    _ledgers,
+    st.sampled_from(_SOME_SETTINGS[:2]),
+    st.just("kept") | _ledgers,
+    st.none() | _releases,
 )
 
 
@@ -241,6 +250,7 @@ _foreign = st.sampled_from([frozenset[str](), frozenset({"ip-left"})])
 _names = st.sampled_from([f"{revision}-{number}" for revision in _REVISIONS for number in range(1, 5)])
 _faults = st.lists(st.tuples(_names, st.sampled_from(KINDS)), max_size=3)
 _users_fences = st.sampled_from([0, 0, 0, 4, 30])
+_ages = st.sampled_from([LONG, LONG, LONG, 10.0, 0.5])
 _zones = st.lists(st.sampled_from("aabc"), min_size=13, max_size=13)
 
 
@@ -272,9 +282,10 @@ def rollouts(draw: st.DrawFn) -> Observation:
         tuning=Tuning(least_fence=3.0),
     )
     seen = edited(seen, min_ready_seconds=draw(_users_fences))
-    zones = draw(_zones)
+    zones, age = draw(_zones), draw(_ages)
     placed = (replace(each, zone=zones[number]) for number, each in enumerate(seen.pods))
-    seen = replace(seen, pods=tuple(placed))
+    aged = (replace(each, ready_since=NOW - age) if each.owner == "v2" else each for each in placed)
+    seen = replace(seen, pods=tuple(aged))
     for _ in range(draw(st.integers(0, 3))):
         decision = decide(seen)
         if decision.change is not None and decision.change.move is Move.RELEASE:

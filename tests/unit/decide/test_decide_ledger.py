@@ -21,7 +21,7 @@ STEPPED = Strategy("RollingUpdate", 1, 0)
 strategies = st.builds(
     Strategy, st.just("RollingUpdate"), st.sampled_from([0, 1, "25%", "100%"]), st.sampled_from([0, 1, "25%"])
 ) | st.just(Strategy("Recreate"))
-values = {
+values: dict[str, st.SearchStrategy[Any]] = {
     "paused": st.booleans(),
     "strategy": strategies,
     "min_ready_seconds": st.integers(0, 5),
@@ -34,7 +34,8 @@ releases = st.none() | st.builds(Release, st.text("abc"), *[st.integers(0, 9)] *
 def with_settings(found: Deployment, live: Settings, kept: Ledger | None) -> Deployment:
     """The Deployment with these settings and this ledger, as it is read from the API."""
     text = None if kept is None else ledger.write(kept)
-    return replace(found, ledger=text, **{name: getattr(live, name) for name in SETTINGS})
+    fields: dict[str, Any] = {name: getattr(live, name) for name in SETTINGS}
+    return replace(found, ledger=text, **fields)
 
 
 def users_of(found: Deployment) -> Settings:
@@ -60,8 +61,8 @@ def test_what_somebody_writes_over_our_value_is_the_users_from_then_on(
 ) -> None:
     found = with_settings(deployment(3), ours, ledger.keep(users, ours))
     written = data.draw(values[name].filter(lambda value: value != getattr(ours, name)))
-    edited: Deployment = replace(found, **{name: written})
-    assert users_of(edited) == replace(users, **{name: written})
+    change: dict[str, Any] = {name: written}
+    assert users_of(replace(found, **change)) == replace(users, **change)
 
 
 def test_a_field_is_in_the_ledger_only_while_it_differs_from_the_users() -> None:
