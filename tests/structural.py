@@ -70,8 +70,8 @@ def _list_complaints(node: Schema) -> Iterator[str]:
                 f"{key} is a key but not required" for key in set(keys) - set(items.get("required", []))
             )
         case "set":
-            if items.get("type") == "object" and items.get("x-kubernetes-map-type") != "atomic":
-                yield "a set of objects that are not atomic"
+            if items.get("type") == "object":
+                yield "a set of objects: server-side apply refuses it"
         case "atomic":
             pass
         case other:

@@ -28,9 +28,6 @@ class DeploymentRef(Model):
 class TargetGroupRef(Model):
     """A target group that the pods are registered in."""
 
-    # Atomic, because only whole objects can be the items of a set.
-    model_config = ConfigDict(json_schema_extra={"x-kubernetes-map-type": "atomic"})
-
     arn: StrictStr = Field(
         description="ARN of the target group. Its targets are IP addresses (target type ip).",
         min_length=1,
@@ -109,8 +106,16 @@ class Spec(Model):
         description="The target groups that the pods are registered in. A pod serves when it is healthy in "
         "every one of them.",
         max_length=32,
-        # An empty list gets past the models: it has a reason of its own, NoTargetGroup.
-        json_schema_extra={"minItems": 1, "x-kubernetes-list-type": "set"},
+        # An empty list gets past the models: it has a reason of its own, NoTargetGroup. A rule makes it a set,
+        # not the type of list: server-side apply refuses every set of objects.
+        json_schema_extra={
+            "minItems": 1,
+            "x-kubernetes-list-type": "atomic",
+            **validation(
+                "self.all(one, self.exists_one(other, other.arn == one.arn))",
+                "write every target group once",
+            ),
+        },
     )
     step: Step = Field(default=Step(), description="How much is replaced at a time.")
     gates: Gates = Field(default=Gates(), description="What is waited for before a rollout goes on.")
