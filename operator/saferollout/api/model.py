@@ -106,8 +106,8 @@ class Spec(Model):
         description="The target groups that the pods are registered in. A pod serves when it is healthy in "
         "every one of them.",
         max_length=32,
-        # An empty list gets past the models: it has a reason of its own, NoTargetGroup. A rule makes it a set,
-        # not the type of list: server-side apply refuses every set of objects.
+        # An empty list gets past the models: it has a reason of its own, NoTargetGroup. A rule makes it a
+        # set, not the type of list: server-side apply refuses every set of objects.
         json_schema_extra={
             "minItems": 1,
             "x-kubernetes-list-type": "atomic",
