@@ -12,6 +12,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 import yaml
 
 from controlplane.binaries import Binaries
@@ -23,9 +24,11 @@ from scenarios.stage import Host, Stage, staged
 
 os.environ |= {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}  # the observer signs with them
 
-__all__ = ["opened", "released"]
+__all__ = ["opened", "released", "stage"]
 
 DEPLOY = Path(__file__).parents[2] / "deploy" / "kustomize" / "base"
+
+HOSTS = ["embedded", pytest.param("real", marks=pytest.mark.real)]
 
 Opening = Callable[[WorldConfig], AbstractAsyncContextManager[Stage]]
 
@@ -66,15 +69,28 @@ async def real(released: Binaries, config: WorldConfig) -> AsyncIterator[Host]:
         await asyncio.to_thread(plane.stop)
 
 
-@pytest.fixture(params=["embedded", pytest.param("real", marks=pytest.mark.real)])
+@asynccontextmanager
+async def _opened(
+    request: pytest.FixtureRequest, config: WorldConfig, directory: Path
+) -> AsyncIterator[Stage]:
+    """Open a stage on the cluster that the fixture's parameter names."""
+    binaries = request.getfixturevalue("released") if request.param == "real" else None
+    host = embedded(config, directory) if binaries is None else real(binaries, config)
+    async with host as found, staged(found, directory) as stage:
+        yield stage
+
+
+@pytest.fixture(params=HOSTS)
 def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Opening:
     """Open a stage on a cluster with the given site: the embedded one, or a real control plane."""
-    binaries = request.getfixturevalue("released") if request.param == "real" else None
+    return lambda config: _opened(request, config, tmp_path)
 
-    @asynccontextmanager
-    async def opening(config: WorldConfig) -> AsyncIterator[Stage]:
-        host = embedded(config, tmp_path) if binaries is None else real(binaries, config)
-        async with host as found, staged(found, tmp_path) as stage:
-            yield stage
 
-    return opening
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=HOSTS)
+async def stage(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Stage]:
+    """One stage for all tests of a module, on the site that its ``SITE`` describes, with an operator."""
+    async with _opened(request, request.module.SITE, tmp_path_factory.mktemp("stage")) as stage:
+        await stage.start_operator()
+        yield stage

@@ -200,16 +200,13 @@ class Stage:
         """Start the operator."""
         self._started += 1
         log = self.directory / f"operator-{self._started}.log"
-        rights = {"KUBECONFIG": str(self.host.operator or self.host.kubeconfig)}
         with log.open("wb") as errors:
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "saferollout", "run", *OPERATOR, *options),
                 stdin=DEVNULL,
                 stdout=errors,
                 stderr=errors,
-                env=self.environment
-                | {"KUBECONFIG": str(self.host.operator or self.host.kubeconfig)}
-                | environment,
+                env=self.environment | rights | environment,
             )
         self.operators.append(process)
         self.stack.push_async_callback(_end, process)

@@ -4,25 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from saferollout.api.crd import custom_resource_definition
-from scenarios.conftest import Opening, embedded
+from scenarios.conftest import Opening
 from scenarios.door import door
 from scenarios.manifests import App, Manifest, target_group, world
-from scenarios.stage import Observation, Stage, staged
+from scenarios.stage import Observation, Stage
 from scenarios.told import Told, deployed, untouched
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-_numbers = count(1)
+_numbers = count(1)  # trouble has to stay with whom it belongs to: all of them share an operator
 
 LONG_ENOUGH = 3.0
 """Seconds of holding in which a step would have been released."""
@@ -37,16 +36,6 @@ EUROPE = target_group("europe", region="eu-west-1")
 def small_app(**settings: Any) -> App:
     """Return an app of one pod, with a name of its own."""
     return App(name=f"web-{next(_numbers)}", replicas=1, spread=False, **settings)
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
-    """One cluster and one operator for all of these: trouble has to stay with whom it belongs to."""
-    directory = tmp_path_factory.mktemp("bad-input")
-    groups = [target_group("web"), *map(target_group, TROUBLES), FUNCTION, BALANCER, NODES, EUROPE]
-    async with embedded(world(*groups), directory) as host, staged(host, directory) as set_up:
-        await set_up.start_operator()
-        yield set_up
 
 
 WRONG_GROUPS = {
@@ -138,6 +127,9 @@ TROUBLES = {
     "broken": ({"error": "InternalFailure"}, Told("ELBError", "AWS Health Dashboard", stalled=False)),
     "silent": ({"silent": True}, Told("EndpointUnreachable", "check the operator's network", stalled=False)),
 }
+
+
+SITE = world(target_group("web"), *map(target_group, TROUBLES), FUNCTION, BALANCER, NODES, EUROPE)
 
 
 @pytest.mark.parametrize("name", TROUBLES)
