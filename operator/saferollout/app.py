@@ -7,8 +7,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 from aiohttp import web
-from kubernetes.aio import config
-from kubernetes.aio.client import ApiClient, Configuration
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from saferollout.loop import Parts
@@ -16,12 +14,18 @@ from saferollout.observe.cluster import Cluster
 from saferollout.observe.saferollouts import SafeRollouts
 from saferollout.observe.targets import TargetHealth
 from saferollout.options import Options
+from saferollout.reach import connected
 
 
 @asynccontextmanager
 async def running(options: Options) -> AsyncIterator[Parts]:
-    """Run everything that loops share, for as long as the context lasts."""
-    async with ApiClient(await _configured()) as api:
+    """Run everything that loops share, for as long as the context lasts.
+
+    Raises:
+        UnreachableError: No cluster is known.
+    """
+    async with connected(kubeconfig=None, context=None) as connection:
+        api = connection.api
         parts = Parts(
             api,
             Cluster(api, options.namespaces),
@@ -46,16 +50,6 @@ async def synced(parts: Parts) -> None:
     """Wait until the caches know the cluster."""
     await parts.cluster.synced()
     await parts.rollouts.synced()
-
-
-async def _configured() -> Configuration:
-    """Return how to reach the API server: from within the cluster, else by the kubeconfig."""
-    configuration = Configuration()
-    try:
-        config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call] # as it ships
-    except config.ConfigException:
-        await config.load_kube_config(client_configuration=configuration)  # type: ignore[no-untyped-call] # as it ships
-    return configuration
 
 
 async def _serve(parts: Parts) -> web.AppRunner:

@@ -9,6 +9,7 @@ import math
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, replace
+from functools import partial
 from http import HTTPStatus
 from typing import Any, Protocol
 
@@ -24,7 +25,7 @@ from saferollout.api.reasons import Reason
 from saferollout.api.recall import memory_of, read_status
 from saferollout.api.report import report
 from saferollout.api.status import Status
-from saferollout.decide.decision import Decision, Note
+from saferollout.decide.decision import Decision, Move, Note
 from saferollout.decide.observation import Observation, Policy, Problem, TargetGroup
 from saferollout.decide.phases import decide
 from saferollout.observe.backoff import Backoff
@@ -175,12 +176,27 @@ class Loop:
     async def _act(
         self, decision: Decision, seen: Observation, found: SafeRollout, status: Status, wake: asyncio.Event
     ) -> None:
-        """Write what was decided: what has to be remembered first, and the Deployment after it."""
+        """Write what was decided, in the order in which it is safe to die in between.
+
+        What a release has to be remembered by is written before it; a pause has nothing to wait for.
+        """
         api = self._parts.api
-        for note in decision.notes:
-            self._note(note)
         if decision.costs:
             await pods.write_costs(api, self._namespace, decision.costs)
+        tell = partial(self._tell, decision, seen, found, status)
+        change = partial(self._change, decision, seen, wake)
+        urgent = decision.change is not None and decision.change.move is Move.PAUSE
+        for act in (change, tell) if urgent else (tell, change):
+            await act()
+        for fence in decision.fences:
+            await deployments.fence(api, self._namespace, fence)
+        theirs = decision.reason is Reason.DEPLOYMENT_ALREADY_WRAPPED
+        if decision.gone and seen.deployment is not None and not theirs:
+            await deployments.disown(api, self._namespace, self._deployment)
+        for note in decision.notes:
+            self._note(note)
+
+    async def _tell(self, decision: Decision, seen: Observation, found: SafeRollout, status: Status) -> None:
         told = report(
             self._with_refusal(decision),
             previous=status,
@@ -189,19 +205,17 @@ class Loop:
             now=seen.now,
         )
         if told != status:
-            version = await write_status(api, self._namespace, self._name, told)
+            version = await write_status(self._parts.api, self._namespace, self._name, told)
             self._written = version, told
             self._log.info("%s: %s", decision.reason, decision.message)
-        if decision.change is not None and seen.deployment is not None:
-            version = await deployments.make(api, seen.deployment, decision.change)
-            self._log.info("%s deployment/%s", decision.change.move, self._deployment)
-            metrics.MOVES.labels(decision.change.move).inc()
-            await self._caught_up(version, wake)
-        for fence in decision.fences:
-            await deployments.fence(api, self._namespace, fence)
-        theirs = decision.reason is Reason.DEPLOYMENT_ALREADY_WRAPPED
-        if decision.gone and seen.deployment is not None and not theirs:
-            await deployments.disown(api, self._namespace, self._deployment)
+
+    async def _change(self, decision: Decision, seen: Observation, wake: asyncio.Event) -> None:
+        if decision.change is None or seen.deployment is None:
+            return
+        version = await deployments.make(self._parts.api, seen.deployment, decision.change)
+        self._log.info("%s deployment/%s", decision.change.move, self._deployment)
+        metrics.MOVES.labels(decision.change.move).inc()
+        await self._caught_up(version, wake)
 
     def _with_refusal(self, decision: Decision) -> Decision:
         """Tell of the write that was refused the last time, for as long as the same is to be tried again."""

@@ -28,7 +28,7 @@ class App:
     health_timeout: str = "10m"
     drain_timeout: str = "20m"
     spread: bool = True
-    startup: str = "60s"
+    startup: str = "120s"
     pre_stop: int = 120
     spec: Manifest = field(default_factory=dict)
     """Fields of the Deployment's ``spec`` that the user sets beside the usual ones."""

@@ -8,6 +8,9 @@ import time
 from scenarios.conftest import Opening
 from scenarios.manifests import App, target_group, world
 
+TWO_ZONES = ("us-east-1a", "us-east-1b")
+"""As many as there are replicas: with fewer replicas than zones a hold would be right."""
+
 LONG_ENOUGH = 6.0
 """Seconds of holding in which a step would long have happened: six minutes of the simulation."""
 
@@ -55,7 +58,7 @@ async def test_given_targets_that_drain_for_long_then_the_next_step_waits_and_sa
 ) -> None:
     app = App(replicas=2, drain_timeout="4s")
     slow = target_group("web", deregistration_delay_seconds=600)
-    async with opened(world(slow)) as stage:
+    async with opened(world(slow, zones=TWO_ZONES)) as stage:
         await stage.install(app)
         await stage.start_operator()
         await stage.wrap(app)
@@ -93,7 +96,7 @@ async def test_given_new_pods_that_land_elsewhere_then_the_last_pod_of_a_zone_st
 
 async def test_every_wait_is_named_within_a_poll_and_says_since_when(opened: Opening) -> None:
     app = App(replicas=2)
-    async with opened(world(target_group("web"))) as stage:
+    async with opened(world(target_group("web"), zones=TWO_ZONES)) as stage:
         await stage.install(app)
         await stage.start_operator()
         await stage.wrap(app)

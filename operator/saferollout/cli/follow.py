@@ -14,11 +14,11 @@ from kubernetes.aio.client import ApiClient, ApiException, CustomObjectsApi
 from saferollout.api.names import GROUP, KIND, PLURAL, VERSION
 from saferollout.api.recall import read_status
 from saferollout.cli import scene
-from saferollout.cli.reach import FAILURES, TIMEOUT, UnreachableError, why
 from saferollout.cli.scene import Entry, Scene, Workload
 from saferollout.observe.cluster import Cluster
 from saferollout.observe.informer import Informer
 from saferollout.observe.saferollouts import SafeRollouts
+from saferollout.reach import FAILURES, TIMEOUT, UnreachableError, why
 
 BURST = 0.1
 """Seconds within which changes are one change: a step is a dozen writes."""

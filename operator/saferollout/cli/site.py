@@ -16,7 +16,7 @@ from kubernetes.aio.dynamic import DynamicClient
 
 from saferollout.api.crd import custom_resource_definition
 from saferollout.cli.children import Child, child
-from saferollout.cli.reach import connected
+from saferollout.reach import connected
 
 Manifest = Mapping[str, Any]
 

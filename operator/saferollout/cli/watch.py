@@ -19,9 +19,9 @@ from rich.live import Live
 
 from saferollout.cli import view
 from saferollout.cli.follow import Follower, NotFoundError, deployment_of
-from saferollout.cli.reach import UnreachableError, connected
 from saferollout.cli.scene import Scene
 from saferollout.cli.signals import run_until_signalled
+from saferollout.reach import UnreachableError, connected
 
 
 class Exit(IntEnum):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -52,7 +53,7 @@ async def _by_kubeconfig(configuration: Configuration, path: Path | None, contex
     """Configure from a kubeconfig and return its context's namespace, ``None`` if there is no kubeconfig."""
     try:
         loader = await config.load_kube_config(  # type: ignore[no-untyped-call] # as it ships
-            config_file=None if path is None else str(path),
+            config_file=str(path) if path else os.environ.get("KUBECONFIG"),
             context=context,
             client_configuration=configuration,
         )
