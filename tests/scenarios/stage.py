@@ -200,6 +200,7 @@ class Stage:
         """Start the operator."""
         self._started += 1
         log = self.directory / f"operator-{self._started}.log"
+        rights = {"KUBECONFIG": str(self.host.operator or self.host.kubeconfig)}
         with log.open("wb") as errors:
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "saferollout", "run", *OPERATOR, *options),
