@@ -17,11 +17,16 @@ from saferollout.api.names import API_VERSION, FINALIZER, GROUP, KIND, PLURAL, V
 from saferollout.decide.decision import Note
 from saferollout.loop import Loop, Parts, Stopper
 from saferollout.options import Options
+from saferollout.reach import UnreachableError
 
 
 @kopf.on.startup()
 async def start(settings: kopf.OperatorSettings, memo: kopf.Memo, **_: Any) -> None:
-    """Set kopf up and start what all loops share."""
+    """Set kopf up and start what all loops share.
+
+    Raises:
+        kopf.PermanentError: That cannot be done, and would not be a minute later either.
+    """
     settings.peering.standalone = True
     settings.persistence.finalizer = FINALIZER
     settings.persistence.progress_storage = kopf.AnnotationsProgressStorage(prefix=GROUP)
@@ -36,7 +41,10 @@ async def start(settings: kopf.OperatorSettings, memo: kopf.Memo, **_: Any) -> N
     settings.background.cancellation_polling = 1.0
     memo.stack = AsyncExitStack()
     options = memo.get("options") or Options.from_environment()
-    memo.parts = await memo.stack.enter_async_context(app.running(options))
+    try:
+        memo.parts = await memo.stack.enter_async_context(app.running(options))
+    except (UnreachableError, OSError) as error:
+        raise kopf.PermanentError(str(error)) from error
 
 
 @kopf.on.cleanup()

@@ -68,7 +68,7 @@ def _by_service_account(configuration: Configuration) -> str:
     try:
         config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call] # as it ships
     except config.ConfigException as error:
-        raise UnreachableError("no cluster is known: give --kubeconfig, or set KUBECONFIG") from error
+        raise UnreachableError("no cluster is known: set KUBECONFIG") from error
     return _POD_NAMESPACE.read_text().strip()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from enum import StrEnum
 from typing import Annotated, Any
@@ -11,6 +12,7 @@ import typer
 from pydantic import ValidationError
 
 from saferollout.options import Options
+from saferollout.reach import UnreachableError, connected
 
 
 class LogFormat(StrEnum):
@@ -55,10 +57,16 @@ def run(  # noqa: PLR0913, PLR0917 - typer makes an option of every parameter
         settings |= {name: value for name, value in given.items() if value is not None}
         options = Options.model_validate(settings)
     except ValidationError as error:
-        raise typer.BadParameter(str(error)) from error
+        wrong = "; ".join(f"{each['loc'][0]}: {each['msg']}" for each in error.errors())
+        raise typer.BadParameter(wrong) from error
     kopf.configure(log_format=_FORMATS[log_format])
     for others in ("kopf", "botocore"):
         logging.getLogger(others).setLevel(logging.WARNING)
+    try:
+        asyncio.run(_find_cluster())
+    except UnreachableError as error:
+        typer.echo(f"saferollout: {error}", err=True)
+        raise typer.Exit(1) from error
     kopf.run(
         registry=_registry(),
         memo=kopf.Memo(options=options),
@@ -66,6 +74,16 @@ def run(  # noqa: PLR0913, PLR0917 - typer makes an option of every parameter
         namespaces=options.namespaces,
         standalone=True,
     )
+
+
+async def _find_cluster() -> None:
+    """Fail at once, and in a sentence, where no cluster is known.
+
+    Raises:
+        UnreachableError: No cluster is known.
+    """
+    async with connected(kubeconfig=None, context=None):
+        pass
 
 
 def _registry() -> kopf.OperatorRegistry:
