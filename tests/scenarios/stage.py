@@ -141,7 +141,7 @@ class Stage:
                 and "paused" not in found["spec"]
                 and (image is None or images == {image})
                 and state.get("observedGeneration") == found["metadata"]["generation"]
-                and state.get("updatedReplicas") == state.get("replicas") == found["spec"]["replicas"]
+                and state.get("updatedReplicas", 0) == state.get("replicas", 0) == found["spec"]["replicas"]
             )
 
         await self.until(done, f"{app.name} is at rest", within)

@@ -1,0 +1,239 @@
+"""People in the middle of it: pausing, resuming, scaling, deleting, changing their mind."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Set
+from itertools import count
+from typing import Any
+
+import pytest
+
+from saferollout.sim.contract import Promise
+from scenarios.manifests import App, target_group, world
+from scenarios.stage import Observation, Stage
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+LONG_ENOUGH = 4.0
+"""Seconds of holding in which a step would have been released."""
+
+GROUPS = [f"web-{number}" for number in range(1, 20)]
+SITE = world(*map(target_group, GROUPS), traffic=())
+
+_numbers = count()
+
+
+def an_app(**settings: Any) -> App:
+    """Return an app with a name and a target group of its own."""
+    name = GROUPS[next(_numbers)]
+    return App(name=name, groups=(name,), min_healthy=0, **settings)
+
+
+async def wrapped(stage: Stage, app: App, **spec: Any) -> None:
+    """Install the app and its SafeRollout."""
+    await stage.install(app)
+    await stage.wrap(app, **spec)
+
+
+def pods_in(seen: Observation) -> Set[str]:
+    """Return the pods that there are, but for those on their way out."""
+    return seen.observer.samples[-1].live.keys()
+
+
+async def rollout(stage: Stage, verb: str, app: App) -> None:
+    """Do ``kubectl rollout VERB``."""
+    await stage.kubectl("rollout", verb, f"deployment/{app.name}")
+
+
+async def set_paused(stage: Stage, app: App, *, to: bool) -> None:
+    """Write ``spec.paused``."""
+    patch = json.dumps({"spec": {"paused": to}})
+    await stage.kubectl("patch", "saferollout", app.name, "--type=merge", "--patch", patch)
+
+
+async def delete(stage: Stage, app: App) -> None:
+    """Delete the SafeRollout, and wait until it is gone."""
+    await stage.kubectl("delete", "saferollout", app.name, "--timeout=15s")
+
+
+async def holds(stage: Stage, seen: Observation) -> None:
+    """Hold that no pod comes or goes, for long enough."""
+    pods = pods_in(seen)
+    await asyncio.sleep(LONG_ENOUGH)
+    assert pods_in(seen) == pods, await stage.standing()
+
+
+async def test_given_spec_paused_when_a_new_image_comes_then_it_waits_and_so_it_does_in_mid_rollout(
+    stage: Stage,
+) -> None:
+    app = an_app(replicas=2)
+    await wrapped(stage, app, paused=True)
+    async with stage.observed(app) as seen:
+        await stage.set_image(app, "web:2")
+        await stage.reason_is(app, "PausedBySpec")
+        await holds(stage, seen)
+        assert (await stage.status(app))["phase"] == "Paused"
+        await set_paused(stage, app, to=False)
+        await stage.step_is(app, 2)
+        await set_paused(stage, app, to=True)
+        await stage.reason_is(app, "PausedBySpec")
+        await holds(stage, seen)
+        await set_paused(stage, app, to=False)
+        await stage.at_rest(app, "web:2")
+
+
+async def test_when_somebody_pauses_the_deployment_at_rest_then_that_is_respected_until_it_is_resumed(
+    stage: Stage,
+) -> None:
+    app = an_app(replicas=2)
+    await wrapped(stage, app)
+    async with stage.observed(app) as seen:
+        await rollout(stage, "pause", app)
+        await stage.reason_is(app, "DeploymentPaused")
+        assert f"kubectl rollout resume deployment/{app.name}" in (await stage.status(app))["message"]
+        await stage.set_image(app, "web:2")
+        await holds(stage, seen)
+        assert await stage.reason(app) == "DeploymentPaused"
+        await rollout(stage, "resume", app)
+        await stage.at_rest(app, "web:2")
+
+
+async def test_when_somebody_resumes_the_deployment_in_mid_rollout_then_it_is_paused_again_within_a_step(
+    stage: Stage,
+) -> None:
+    app = an_app(replicas=4)
+    await wrapped(stage, app)
+    async with stage.observed(app) as seen:
+        await stage.set_image(app, "web:2")
+        await stage.step_is(app, 1)
+        before = pods_in(seen)
+        await rollout(stage, "resume", app)
+        await stage.until(lambda: _is_paused(stage, app), "it is paused again", within=2)
+        await asyncio.sleep(0.5)
+        assert len(before - pods_in(seen)) <= 1
+        await stage.at_rest(app, "web:2")
+
+
+async def _is_paused(stage: Stage, app: App) -> bool:
+    return bool((await stage.deployment(app)).get("paused"))
+
+
+async def test_when_a_deployment_at_rest_is_scaled_then_that_is_no_rollout(stage: Stage) -> None:
+    app = an_app(replicas=2)
+    await wrapped(stage, app)
+    for replicas in (4, 1, 0, 2):
+        await stage.kubectl("scale", "deployment", app.name, f"--replicas={replicas}")
+        await stage.at_rest(app)
+    status = await stage.status(app)
+    assert status["replicas"]["desired"] == 2
+    assert "history" not in status or status["history"] == []
+    assert await stage.events(app) == []
+
+
+@pytest.mark.parametrize("replicas", [5, 2])
+async def test_when_a_deployment_is_scaled_in_mid_rollout_then_that_many_serve_all_the_time(
+    stage: Stage, replicas: int
+) -> None:
+    app = an_app(replicas=3)
+    await wrapped(stage, app)
+    async with stage.observed(app, replicas=min(3, replicas)) as seen:
+        # Kubernetes itself grows old ReplicaSets, and shrinks them, with a Deployment that is scaled.
+        seen.expects_breaches = True
+        await stage.set_image(app, "web:2")
+        await stage.step_is(app, 2)
+        await stage.kubectl("scale", "deployment", app.name, f"--replicas={replicas}")
+        await stage.at_rest(app, "web:2", within=90)
+    assert [each for each in seen.breaches() if each.promise is Promise.CAPACITY] == []
+    assert (await stage.status(app))["replicas"]["desired"] == replicas
+
+
+async def test_when_a_deployment_is_scaled_to_nothing_in_mid_rollout_and_back_then_it_is_complete(
+    stage: Stage,
+) -> None:
+    app = an_app(replicas=2)
+    await wrapped(stage, app)
+    await stage.set_image(app, "web:2")
+    await stage.step_is(app, 1)
+    await stage.kubectl("scale", "deployment", app.name, "--replicas=0")
+    await stage.at_rest(app, "web:2")
+    await stage.set_image(app, "web:3")
+    await stage.at_rest(app, "web:3")
+    await stage.kubectl("scale", "deployment", app.name, "--replicas=2")
+    await stage.at_rest(app, "web:3")
+
+
+async def test_when_the_saferollout_is_deleted_in_mid_rollout_then_all_is_given_back_and_kubernetes_goes_on(
+    stage: Stage,
+) -> None:
+    app = an_app(replicas=3)
+    await stage.install(app)
+    before = await stage.deployment(app)
+    await stage.wrap(app)
+    await stage.set_image(app, "web:2")
+    await stage.step_is(app, 2)
+    await delete(stage, app)
+    assert await stage.deployment(app) == before
+    await rollout(stage, "status", app)
+    await without_trace(stage, app)
+
+
+async def without_trace(stage: Stage, app: App) -> None:
+    """Hold that nothing of the operator's is left."""
+    for kind in ("deployment", "replicasets", "pods"):
+        what = ("deployment", app.name) if kind == "deployment" else (kind, "-l", f"app={app.name}")
+        found = await stage.kubectl("get", *what, "-o", "yaml", "--show-managed-fields")
+        assert "saferollout" not in found.replace("sim.saferollout.dev", "")
+
+
+async def test_given_an_aws_that_refuses_when_the_saferollout_is_deleted_in_mid_rollout_then_it_goes(
+    stage: Stage,
+) -> None:
+    app = an_app(replicas=2)
+    await stage.install(app)
+    before = await stage.deployment(app)
+    await stage.wrap(app)
+    await stage.set_image(app, "web:2")
+    await stage.step_is(app, 1)
+    await stage.faults({"silent": True, "targetGroup": app.name})
+    await stage.reason_is(app, "EndpointUnreachable")
+    await delete(stage, app)
+    await stage.faults()
+    assert await stage.deployment(app) == before
+
+
+async def test_when_the_saferollout_is_deleted_and_made_again_in_mid_rollout_then_it_goes_on(
+    stage: Stage,
+) -> None:
+    app = an_app(replicas=4)
+    await wrapped(stage, app)
+    await stage.set_image(app, "web:2")
+    await stage.step_is(app, 1)
+    await delete(stage, app)
+    await stage.apply(app.rollout())
+    await stage.at_rest(app, "web:2", within=90)
+
+
+async def test_when_the_image_is_changed_back_in_mid_rollout_then_that_is_a_rollout_like_any_other(
+    stage: Stage,
+) -> None:
+    app = an_app(replicas=3)
+    await wrapped(stage, app)
+    async with stage.observed(app):
+        await stage.set_image(app, "web:2")
+        await stage.step_is(app, 2)
+        await stage.set_image(app, "web:1")
+        await stage.at_rest(app, "web:1")
+
+
+async def test_when_a_third_image_comes_in_mid_rollout_then_it_is_the_one_that_is_rolled_out(
+    stage: Stage,
+) -> None:
+    app = an_app(replicas=3)
+    await wrapped(stage, app)
+    async with stage.observed(app):
+        await stage.set_image(app, "web:2")
+        await stage.step_is(app, 2)
+        await stage.set_image(app, "web:3")
+        await stage.at_rest(app, "web:3", within=90)
