@@ -224,7 +224,7 @@ async def test_a_cluster_that_is_not_there_ends_with_4_and_a_sentence(tmp_path: 
     missing = await watch(kubeconfig, "web")
     assert (missing.code, missing.err) == (
         4,
-        "error: no cluster is known: give --kubeconfig, or set KUBECONFIG\n",
+        "error: no cluster is known: set KUBECONFIG\n",
     )
     wrong = await watch(kubeconfig, "web", "--kubeconfig", str(kubeconfig))
     assert wrong.code == 4
