@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-THREADS = 16
+THREADS = 256
+"""Calls under way at once. Only silent target groups keep their threads: so many of them delay nobody else,
+which are those of eight SafeRollouts with as many as they may have."""
 
 CONFIG = Config(
     connect_timeout=5,
