@@ -16,6 +16,7 @@ from saferollout.decide.decision import Change, Decision
 from saferollout.decide.fences import WALL
 from saferollout.decide.observation import (
     Deployment,
+    Draining,
     Observation,
     Pod,
     Policy,
@@ -35,6 +36,9 @@ LONG = 1000.0
 
 USERS = Strategy("RollingUpdate", "25%", "25%")
 """The strategy that an ordinary user writes, or leaves to Kubernetes."""
+
+GONE = Draining("arn-web", "ip-gone", PORT, "v1-9", "a", NOW - 30)
+"""A target on record whose pod is gone."""
 
 _AGES = {"v1": 9000.0, "v2": 3000.0, "v3": 2000.0}
 
@@ -213,3 +217,17 @@ def step_of(seen: Observation) -> gates.Step:
     floors = dict(memory.floors or ())
     plan = victims.plan(rollout, floors)
     return gates.Step(rollout, plan, floors, memory.draining, memory.planned_at or seen.now)
+
+
+def releasing() -> Observation:
+    """A release has just been made."""
+    seen = releasable()
+    return acted(seen, decide(seen))
+
+
+def draining(seen: Observation) -> Observation:
+    """The same with a retired pod whose target drains."""
+    web = seen.target_groups[0]
+    more = (*(web.targets or ()), Target("ip-gone", PORT, TargetState.DRAINING))
+    memory = replace(seen.memory, draining=(GONE,), started_at=NOW - 600)
+    return replace(seen, memory=memory, target_groups=(replace(web, targets=more),))

@@ -8,9 +8,7 @@ import pytest
 
 from saferollout.decide.draining import still_draining, targets_to_drain, without_survivors
 from saferollout.decide.observation import Draining, Memory, Observation, Target, TargetState
-from unit.decide.given import NOW, PORT, fresh, group, pod, pods, rollout_of, with_pod, with_states
-
-GONE = Draining("arn-web", "ip-gone", PORT, "v1-9", "a", NOW - 30)
+from unit.decide.given import GONE, NOW, PORT, fresh, group, pod, pods, rollout_of, with_pod, with_states
 
 
 def remembering(seen: Observation, *entries: Draining) -> Observation:
