@@ -63,9 +63,9 @@ class Client:
         """Return one object."""
         return await self._ask("GET", path_of(resource, namespace, name))
 
-    async def create(self, resource: Resource, obj: Object) -> Object:
-        """Create an object, in the namespace it names."""
-        return await self._ask("POST", path_of(resource, obj["metadata"].get("namespace")), obj)
+    async def create(self, resource: Resource, obj: Object, *name: str) -> Object:
+        """Create an object in the namespace it names, or a subresource of the object named."""
+        return await self._ask("POST", path_of(resource, obj["metadata"].get("namespace"), *name), obj)
 
     async def patch(
         self, resource: Resource, namespace: str | None, *name: str, change: Object, kind: Patch = "merge"

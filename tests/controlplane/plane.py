@@ -44,10 +44,12 @@ def free_port() -> int:
 class ControlPlane:
     """A running cluster without nodes: TLS, RBAC and the defaults of the release. Use it in a ``with``.
 
-    It leaves nothing behind, however the process that started it ends (`controlplane.guard`).
+    It leaves nothing behind, however the process that started it ends (`controlplane.guard`). ``manager`` are
+    more flags of kube-controller-manager, for where its defaults are in the way.
     """
 
     binaries: Binaries
+    manager: tuple[str, ...] = ()
     folder: Path = field(init=False)
     url: str = field(init=False)
     tokens: dict[str, str] = field(init=False)
@@ -134,7 +136,7 @@ class ControlPlane:
         self._run("kube-apiserver", self.binaries.apiserver, flags.apiserver(self.folder, client, port))
         self.wait_ready()
         _, manager, scheduler = map(self.kubeconfig, USERS)
-        told = flags.controller_manager(self.folder, manager)
+        told = [*flags.controller_manager(self.folder, manager), *self.manager]
         self._run("kube-controller-manager", self.binaries.controller_manager, told)
         self._run("kube-scheduler", self.binaries.scheduler, flags.scheduler(scheduler))
         # The first visible work of the controllers, without which no pod can be created.

@@ -57,32 +57,32 @@ def test_the_new_replica_set_takes_the_room_there_is(new: int, everything: int, 
 
 def test_unavailable_pods_go_before_the_oldest_ones() -> None:
     old = [replica_set("a", 4), replica_set("b", 2, available=1)]
-    assert shrunk(Bounds(6, 1, 0), old, replica_set("c", 1)) == {"b": 1}
+    assert shrunk(Bounds(6, 1, 0), old, replica_set("c", 1)) == [("b", 1)]
 
 
 def test_a_report_from_before_the_last_scaling_stops_the_shrinking() -> None:
     old = [replica_set("a", 3, available=4), replica_set("b", 3)]
-    assert shrunk(Bounds(6, 1, 0), old, replica_set("c", 1)) == {}
+    assert shrunk(Bounds(6, 1, 0), old, replica_set("c", 1)) == []
 
 
 def test_a_late_report_is_not_noticed_once_enough_unavailable_pods_were_found() -> None:
     old = [replica_set("a", 3, available=2), replica_set("b", 3, available=4)]
-    assert shrunk(Bounds(6, 1, 0), old, replica_set("c", 1)) == {"a": 1}
+    assert shrunk(Bounds(6, 1, 0), old, replica_set("c", 1)) == [("a", 2), ("a", 1)]
 
 
 def test_of_two_equals_the_newer_gains_and_the_older_loses() -> None:
     before = Bounds(5, 1, 0)
     old, new = replica_set("a", 3, of=before), replica_set("b", 3, of=before)
-    assert scaled(Bounds(6, 1, 0), new, [old], 6) == {"a": 3, "b": 4}
-    assert scaled(Bounds(4, 1, 0), new, [old], 6) == {"a": 2, "b": 3}
+    assert scaled(Bounds(6, 1, 0), new, [old], 6) == [("b", 4), ("a", 3)]
+    assert scaled(Bounds(4, 1, 0), new, [old], 6) == [("a", 2), ("b", 3)]
 
 
 def test_proportions_are_taken_of_what_each_was_sized_for() -> None:
     fresh, stale = Bounds(9, 1, 0), Bounds(4, 1, 0)
     sizes = scaled(Bounds(19, 1, 0), replica_set("b", 5, of=fresh), [replica_set("a", 4, of=stale)], 9)
-    assert sizes == {"a": 10, "b": 10}
+    assert sizes == [("b", 10), ("a", 10)]
 
 
 def test_a_recreated_deployment_that_is_paused_keeps_its_sizes() -> None:
     bounds = bounds_of({"spec": {"replicas": 2, "strategy": {"type": "Recreate"}}})
-    assert scaled(bounds, replica_set("b", 1), [replica_set("a", 2)], 3) == {}
+    assert scaled(bounds, replica_set("b", 1), [replica_set("a", 2)], 3) == []

@@ -141,7 +141,7 @@ class DeploymentController:
         deployment, revisions, new = self._with_new(deployment, revisions, bounds)
         target = grown(bounds, size(new), total(revisions.all))
         if size(new) != target:
-            self._resize(revisions, {new["metadata"]["name"]: target}, bounds)
+            self._resize(revisions, [(new["metadata"]["name"], target)], bounds)
         elif sizes := shrunk(bounds, active(revisions.old), new):
             self._resize(revisions, sizes, bounds)
         elif statuses.is_complete(deployment, deployment.get("status") or {}):
@@ -150,12 +150,12 @@ class DeploymentController:
 
     def _recreate(self, deployment: Object, revisions: Revisions, bounds: Bounds) -> None:
         """Take all old pods away, wait until the last is really gone, then make the new ones."""
-        if sizes := {each["metadata"]["name"]: 0 for each in active(revisions.old)}:
+        if sizes := [(each["metadata"]["name"], 0) for each in active(revisions.old)]:
             self._resize(revisions, sizes, bounds)
         elif not any(self._ownership.children(each["metadata"]["uid"], PODS) for each in revisions.old):
             deployment, revisions, new = self._with_new(deployment, revisions, bounds)
             if size(new) != bounds.replicas:
-                self._resize(revisions, {new["metadata"]["name"]: bounds.replicas}, bounds)
+                self._resize(revisions, [(new["metadata"]["name"], bounds.replicas)], bounds)
             elif statuses.is_complete(deployment, deployment.get("status") or {}):
                 self._forget_history(deployment, revisions)
         self._judge(deployment, revisions, bounds)
@@ -171,12 +171,12 @@ class DeploymentController:
         return deployment, Revisions(new, revisions.old), new
 
     def _resize(self, revisions: Revisions, sizes: Sizes, bounds: Bounds) -> None:
-        """Write sizes, and on whatever is written what they were decided for."""
+        """Write sizes, and with each what it was decided for."""
         noted = {DESIRED_REPLICAS: str(bounds.replicas), MAX_REPLICAS: str(bounds.ceiling)}
-        for each in revisions.all:
-            wanted = sizes.get(each["metadata"]["name"])
-            if wanted is not None:
-                self._store.update(REPLICA_SETS, with_annotations(with_spec(each, replicas=wanted), noted))
+        by_name = {each["metadata"]["name"]: each for each in revisions.all}
+        for name, wanted in sizes:
+            due = with_annotations(with_spec(by_name[name], replicas=wanted), noted)
+            by_name[name] = self._store.update(REPLICA_SETS, due)
 
     def _forget_history(self, deployment: Object, revisions: Revisions) -> None:
         """Delete the oldest empty ReplicaSets beyond ``revisionHistoryLimit``."""

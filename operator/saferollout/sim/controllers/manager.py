@@ -15,11 +15,13 @@ class Controllers:
     """Runs the Deployment and ReplicaSet controllers, the scheduler and the garbage collector on a store.
 
     They work from then on whenever the timeline runs. The kubelet is not among them: it is the data plane.
+    ReplicaSets hear of a write before Deployments do: in the original a Deployment looks at what it wrote
+    only after one more call, for its status, and by then its ReplicaSets are at work.
     """
 
     def __init__(self, store: Store, timeline: Timeline) -> None:
         ownership = Ownership(store)
-        self.deployments = DeploymentController(store, timeline, ownership)
         self.replica_sets = ReplicaSetController(store, timeline, ownership)
+        self.deployments = DeploymentController(store, timeline, ownership)
         self.scheduler = Scheduler(store, timeline)
         self.garbage = GarbageCollector(store, timeline, ownership)

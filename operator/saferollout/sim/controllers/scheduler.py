@@ -9,6 +9,9 @@ from saferollout.sim.resources import NODES, PODS
 from saferollout.sim.store import ApiError, Change, Object, Store
 from saferollout.sim.timeline import Timeline
 
+_ITS_OWN = "default-scheduler"
+"""The ``schedulerName`` of the pods that are placed; others are left to others."""
+
 
 class Scheduler:
     """Places pods in order of creation; those without a place are tried again when there may be one."""
@@ -38,7 +41,7 @@ class Scheduler:
             self._retry()
         elif node:
             self._bound.setdefault(node, {})[uid] = pod
-        elif change.type == "ADDED":
+        elif change.type == "ADDED" and pod["spec"].get("schedulerName", _ITS_OWN) == _ITS_OWN:
             self._queue.add(key_of(pod))
 
     def _retry(self) -> None:

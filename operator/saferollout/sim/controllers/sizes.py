@@ -16,8 +16,8 @@ from saferollout.sim.store import Object
 DESIRED_REPLICAS = "deployment.kubernetes.io/desired-replicas"
 MAX_REPLICAS = "deployment.kubernetes.io/max-replicas"
 
-Sizes = dict[str, int]
-"""New ``spec.replicas`` by the name of the ReplicaSet."""
+Sizes = list[tuple[str, int]]
+"""New values of ``spec.replicas`` by the names of the ReplicaSets, in the order in which they are written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,29 +97,37 @@ def grown(bounds: Bounds, new: int, everything: int) -> int:
 
 
 def shrunk(bounds: Bounds, old: Sequence[Object], new: Object) -> Sizes:
-    """Sizes for the active old ReplicaSets: unavailable pods go first, then the oldest, down to the floor."""
+    """Sizes for the active old ReplicaSets: unavailable pods go first, then the oldest, down to the floor.
+
+    A ReplicaSet that loses pods for both reasons is written twice.
+    """
     budget = total(old) + available(new) - bounds.floor
-    sizes: Sizes = {}
+    sizes: Sizes = []
     if budget <= 0 or not old:
         return sizes
     oldest_first = sorted(old, key=by_age)
+    left = {each["metadata"]["name"]: size(each) for each in oldest_first}
     for each in oldest_first:
         if budget == 0:
             break
         unavailable = size(each) - available(each)
         if unavailable < 0:
             return sizes  # the report is older than the last scaling: the original gives up until it is not
-        if go := min(budget, unavailable):
-            sizes[each["metadata"]["name"]] = size(each) - go
-            budget -= go
+        budget -= _take(min(budget, unavailable), each, left, sizes)
     excess = sum(map(available, oldest_first)) + available(new) - bounds.floor
     for each in oldest_first:
-        name = each["metadata"]["name"]
-        left = sizes.get(name, size(each))
-        if go := min(left, max(0, excess)):
-            sizes[name] = left - go
-            excess -= go
+        excess -= _take(max(0, excess), each, left, sizes)
     return sizes
+
+
+def _take(pods: int, replica_set: Object, left: dict[str, int], sizes: Sizes) -> int:
+    """Take up to ``pods`` of those ``left``, and return how many these are."""
+    name = replica_set["metadata"]["name"]
+    go = min(pods, left[name])
+    if go:
+        left[name] -= go
+        sizes.append((name, left[name]))
+    return go
 
 
 def is_scaling(bounds: Bounds, replica_sets: Iterable[Object]) -> bool:
@@ -147,10 +155,12 @@ def scaled(bounds: Bounds, new: Object | None, old: Sequence[Object], reported: 
     running = active(everything)
     if len(running) <= 1:
         alone = running or ([new] if new is not None else sorted(old, key=by_age)[-1:])
-        return {each["metadata"]["name"]: bounds.replicas for each in alone if size(each) != bounds.replicas}
+        return [
+            (each["metadata"]["name"], bounds.replicas) for each in alone if size(each) != bounds.replicas
+        ]
     if is_saturated(bounds, new):
-        return {each["metadata"]["name"]: 0 for each in active(old)}
-    return _proportional(bounds, running, reported) if bounds.rolling else {}
+        return [(each["metadata"]["name"], 0) for each in active(old)]
+    return _proportional(bounds, running, reported) if bounds.rolling else []
 
 
 def _proportional(bounds: Bounds, running: list[Object], reported: int) -> Sizes:
@@ -159,15 +169,15 @@ def _proportional(bounds: Bounds, running: list[Object], reported: int) -> Sizes
     change = allowed - total(running)
     running.sort(key=by_age, reverse=change > 0)
     running.sort(key=size, reverse=True)
-    sizes: Sizes = {}
+    sizes: Sizes = []
     left = change
     for each in running:
         share = _share(bounds, each, reported) if left else 0
         go = min(share, left) if change > 0 else max(share, left)
-        sizes[each["metadata"]["name"]] = size(each) + go
+        sizes.append((each["metadata"]["name"], size(each) + go))
         left -= go
-    largest = running[0]["metadata"]["name"]
-    sizes[largest] = max(0, sizes[largest] + left)
+    largest, wanted = sizes[0]
+    sizes[0] = largest, max(0, wanted + left)
     return sizes
 
 
