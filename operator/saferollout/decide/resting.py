@@ -9,10 +9,7 @@ from saferollout.api.reasons import Reason
 from saferollout.decide import gates, moves, remember, steps, superseded, victims
 from saferollout.decide.decision import Decision, Finished, Move, Note, Wait
 from saferollout.decide.rollout import Rollout
-from saferollout.decide.waiting import SOON, waiting
-
-IDLE_LOOK = 15.0
-"""Seconds between looks at a Deployment that is at rest and not all of whose pods serve."""
+from saferollout.decide.waiting import SOON, UNHURRIED, waiting
 
 
 def leave(rollout: Rollout) -> Decision | None:
@@ -54,7 +51,7 @@ def idle(rollout: Rollout) -> Decision:
     memory, now = rollout.observation.memory, rollout.observation.now
     revision = rollout.target.hash if rollout.target else ""
     missing = len(rollout.serving.pods) < rollout.deployment.replicas
-    wait = Wait(Reason.COMPLETE, f"revision {revision} is complete", IDLE_LOOK if missing else math.inf)
+    wait = Wait(Reason.COMPLETE, f"revision {revision} is complete", UNHURRIED if missing else math.inf)
     decision = waiting(rollout, wait)
     ended = replace(
         remember.completed(revision), reason=wait.reason, waiting_since=decision.memory.waiting_since

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 
 from saferollout.api.reasons import Reason
 from saferollout.decide import gates, moves, remember, steps, superseded, victims
 from saferollout.decide.decision import Decision, Note, Wait
 from saferollout.decide.rollout import Rollout
-from saferollout.decide.waiting import SOON, waiting
+from saferollout.decide.waiting import SOON, UNHURRIED, waiting
 
 
 def await_release(rollout: Rollout) -> Decision | None:
@@ -38,7 +37,7 @@ def step(rollout: Rollout) -> Decision | None:
         memory = replace(memory, retiring=names, planned_at=planned_at)
     rollout = Rollout(replace(rollout.observation, memory=memory), rollout.deployment)
     if rollout.observation.policy.paused:
-        wait: Wait | None = Wait(Reason.PAUSED_BY_SPEC, "held by spec.paused", math.inf)
+        wait: Wait | None = Wait(Reason.PAUSED_BY_SPEC, "held by spec.paused", UNHURRIED)
     else:
         wait = gates.first_closed(gates.Step(rollout, plan, floors, memory.draining, planned_at))
     decision = _release(rollout, plan) if wait is None else waiting(rollout, wait)

@@ -13,6 +13,9 @@ from saferollout.decide.rollout import Rollout
 SOON = 0.25
 """Seconds until the next look while controllers are at work; they usually need 50 to 190 ms."""
 
+UNHURRIED = 15.0
+"""Seconds between looks when nothing is awaited, but not all is as it should be for ever."""
+
 _WARNED = {Phase.HOLDING, Phase.DEGRADED}
 _OVERDUE = {Reason.WAITING_FOR_HEALTH: Reason.HEALTH_TIMEOUT, Reason.WAITING_FOR_DRAIN: Reason.DRAIN_TIMEOUT}
 

@@ -27,7 +27,7 @@ from unit.decide.oracle import breaches_of_release, live, new_pods
 EXAMPLES = int(os.environ.get("SAFEROLLOUT_CLUSTERS", "5000"))
 """How many clusters are looked at: a third of them anything, two thirds rollouts."""
 
-UNTIL_SOMEBODY_ACTS = {Reason.COMPLETE, Reason.PAUSED_BY_SPEC, Reason.DEPLOYMENT_PAUSED}
+UNTIL_SOMEBODY_ACTS = {Reason.COMPLETE, Reason.DEPLOYMENT_PAUSED}
 """Reasons for which only a change of what the operator watches is worth another look."""
 
 MOST = 2**31 - 1

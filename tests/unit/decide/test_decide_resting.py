@@ -15,8 +15,7 @@ from saferollout.decide.observation import (
     Strategy,
 )
 from saferollout.decide.phases import decide
-from saferollout.decide.resting import IDLE_LOOK
-from saferollout.decide.waiting import SOON
+from saferollout.decide.waiting import SOON, UNHURRIED
 from unit.decide.given import (
     NOW,
     acted,
@@ -113,7 +112,7 @@ def test_a_rollout_has_not_ended_before_its_last_target_has_drained() -> None:
 
 def test_at_rest_nobody_looks_again_unless_a_pod_does_not_serve() -> None:
     assert decide(at_rest()).look_again == math.inf
-    assert decide(with_states(at_rest(), v2_1="unhealthy")).look_again == IDLE_LOOK
+    assert decide(with_states(at_rest(), v2_1="unhealthy")).look_again == UNHURRIED
 
 
 def test_while_controllers_are_at_work_the_next_look_is_soon() -> None:
