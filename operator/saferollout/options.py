@@ -58,4 +58,4 @@ class Options(BaseModel):
     @property
     def patience(self) -> float:
         """Seconds for which a turn waits for ELBv2: not until the fence of a release has expired."""
-        return min(self.poll_interval, self.least_fence / 2)
+        return self.least_fence / 2
