@@ -16,7 +16,7 @@ from saferollout.sim.objects import annotations_of, is_deleting
 from saferollout.sim.resources import REPLICA_SETS
 from saferollout.sim.store import Object
 
-EXAMPLES = int(os.environ.get("SAFEROLLOUT_EXAMPLES", "150"))
+EXAMPLES = int(os.environ.get("SAFEROLLOUT_EXAMPLES", "100"))
 """How many rollouts each property looks at."""
 
 LONG = 6 * 3600.0
@@ -37,7 +37,7 @@ surges = st.one_of(st.integers(1, 8), st.integers(1, 100).map(lambda percent: f"
 def sites(draw: st.DrawFn, *, most: int = 12) -> Setting:
     """Draw a Deployment, its zones and its timings."""
     return Setting(
-        replicas=draw(st.integers(1, most)),
+        replicas=draw(st.integers(0, most)),
         zones=draw(st.integers(1, 4)),
         max_surge=draw(surges),
         # A floor that the scheduler cannot keep is a hold by right: see test_holds.
