@@ -37,7 +37,7 @@ surges = st.one_of(st.integers(1, 8), st.integers(1, 100).map(lambda percent: f"
 def sites(draw: st.DrawFn, *, most: int = 12) -> Setting:
     """Draw a Deployment, its zones and its timings."""
     return Setting(
-        replicas=draw(st.integers(0, most)),
+        replicas=draw(st.integers(1, most)),
         zones=draw(st.integers(1, 4)),
         max_surge=draw(surges),
         # A floor that the scheduler cannot keep is a hold by right: see test_holds.
@@ -115,6 +115,16 @@ def test_given_any_deployment_when_the_image_changes_then_it_rolls_out_within_th
 ) -> None:
     site, watcher = at_rest(setting)
     site.change_image("v2")
+    assert_completed(site, watcher, "v2")
+
+
+def test_given_no_replicas_when_the_image_changes_then_the_new_revision_is_there_for_the_next_scale_up() -> (
+    None
+):
+    site, watcher = at_rest(Setting(replicas=0))
+    site.change_image("v2")
+    assert site.run_until(lambda: len(site.store.list(REPLICA_SETS, NAMESPACE)) == 2, 60)
+    site.scale(2)
     assert_completed(site, watcher, "v2")
 
 
