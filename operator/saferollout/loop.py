@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import math
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from dataclasses import dataclass, replace
 from functools import partial
 from http import HTTPStatus
@@ -34,6 +33,7 @@ from saferollout.observe.saferollouts import SafeRollout, SafeRollouts
 from saferollout.observe.snapshot import snapshot
 from saferollout.observe.targets import TargetHealth
 from saferollout.options import Options
+from saferollout.refusals import Refusals, sentence
 
 BREATH = 0.02
 """Seconds between two turns at the least, so that a burst of changes is one look."""
@@ -87,9 +87,11 @@ class Loop:
         self._turning = turning
         self._note = note
         self._log = _Named(logging.getLogger("saferollout"), {"rollout": f"{found.namespace}/{found.name}"})
-        self._backoff = Backoff(first=0.5, most=30.0)
+        # Never longer than half of a fence: what may move without a gate is to be held before it does.
+        patience = parts.options.least_fence / 2
+        self._backoff = Backoff(first=0.5, most=patience)
+        self._refusals = Refusals(Backoff(first=0.5, most=patience))
         self._written: tuple[int, Status] | None = None
-        self._refusal: str | None = None
 
     async def run(self, stopped: Stopper) -> None:
         """Take turn after turn until stopped or done. Nothing that goes wrong in one ends the loop."""
@@ -114,15 +116,13 @@ class Loop:
         except ApiException as error:
             if error.status == HTTPStatus.CONFLICT:
                 return 0.0  # Somebody was faster: decide again from what is there now.
-            self._refusal = f"the API server refused: {error.status} {_said_by(error)}"
-            self._log.warning(self._refusal)
+            self._log.warning(sentence(error))
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             self._log.warning("the API server cannot be reached: %s", error or type(error).__name__)
         except Exception:
             self._log.exception("a turn failed")
         else:
             self._backoff.succeeded()
-            self._refusal = None
             if decision is None or decision.gone:
                 return None
             return self._parts.options.poll_interval if decision.look_again is None else decision.look_again
@@ -134,7 +134,7 @@ class Loop:
             return None
         status = self._status(found)
         seen = await self._observe(found, status)
-        decision = decide(seen)
+        decision = self._refusals.instead_of(decide(seen), seen)
         metrics.DECISIONS.labels(decision.reason).inc()
         await self._act(decision, seen, found, status, wake)
         return decision
@@ -180,25 +180,31 @@ class Loop:
 
         What a release has to be remembered by is written before it; a pause has nothing to wait for.
         """
-        api = self._parts.api
-        if decision.costs:
-            await pods.write_costs(api, self._namespace, decision.costs)
-        tell = partial(self._tell, decision, seen, found, status)
+        api, left = self._parts.api, decision
+        tell = partial(self._tell, self._refusals.told_of(decision, seen), seen, found, status)
         change = partial(self._change, decision, seen, wake)
         urgent = decision.change is not None and decision.change.move is Move.PAUSE
-        for act in (change, tell) if urgent else (tell, change):
-            await act()
-        for fence in decision.fences:
-            await deployments.fence(api, self._namespace, fence)
-        theirs = decision.reason is Reason.DEPLOYMENT_ALREADY_WRAPPED
-        if decision.gone and seen.deployment is not None and not theirs:
-            await deployments.disown(api, self._namespace, self._deployment)
-        for note in decision.notes:
-            self._note(note)
+        try:
+            if decision.costs:
+                await pods.write_costs(api, self._namespace, decision.costs)
+            for act in (change, tell) if urgent else (tell, change):
+                await act()
+            left = replace(decision, change=None)
+            for fence in decision.fences:
+                await deployments.fence(api, self._namespace, fence)
+            theirs = decision.reason is Reason.DEPLOYMENT_ALREADY_WRAPPED
+            if decision.gone and seen.deployment is not None and not theirs:
+                await deployments.disown(api, self._namespace, self._deployment)
+        except ApiException as error:
+            refused = self._refusals.take(error, left, seen)
+            await self._tell(refused, seen, found, self._status(found))
+            self._record(refused.notes)
+            raise
+        self._record(decision.notes)
 
     async def _tell(self, decision: Decision, seen: Observation, found: SafeRollout, status: Status) -> None:
         told = report(
-            self._with_refusal(decision),
+            decision,
             previous=status,
             problems=seen.problems,
             generation=found.generation,
@@ -217,11 +223,9 @@ class Loop:
         metrics.MOVES.labels(decision.change.move).inc()
         await self._caught_up(version, wake)
 
-    def _with_refusal(self, decision: Decision) -> Decision:
-        """Tell of the write that was refused the last time, for as long as the same is to be tried again."""
-        if self._refusal is None or decision.change is None:
-            return decision
-        return replace(decision, reason=Reason.API_REFUSED, message=self._refusal)
+    def _record(self, notes: Iterable[Note]) -> None:
+        for note in notes:
+            self._note(note)
 
     async def _caught_up(self, version: int, wake: asyncio.Event) -> None:
         """Wait until the cache shows the Deployment as just written, or for a while."""
@@ -233,14 +237,6 @@ class Loop:
                 wake.set()
                 return
             await _first_of(wake.wait(), within=min(missing, 0.1))
-
-
-def _said_by(error: ApiException) -> str:
-    """Return the message of the API's ``Status`` object, or what there is instead."""
-    try:
-        return str(json.loads(error.body or "")["message"])
-    except (TypeError, ValueError, KeyError):
-        return str(error.reason)
 
 
 def _already_wrapped(holder: SafeRollout) -> Problem:
