@@ -64,7 +64,7 @@ async def real(released: Binaries, config: WorldConfig) -> AsyncIterator[Host]:
             admin = plane.kubeconfig("admin")
             (await asyncio.to_thread(plane.kubectl, "apply", "-k", str(DEPLOY))).check_returncode()
             token = await asyncio.to_thread(plane.service_account_token, "saferollout-system", "saferollout")
-            yield Host(admin, cluster.elb, plane.kubeconfig("operator", token))
+            yield Host(admin, cluster.elb, plane.kubeconfig("operator", token), plane)
     finally:
         await asyncio.to_thread(plane.stop)
 

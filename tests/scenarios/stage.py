@@ -20,6 +20,7 @@ import yaml
 from kubernetes.aio import config
 from kubernetes.aio.client import ApiClient, Configuration
 
+from controlplane.plane import ControlPlane
 from saferollout.api.crd import custom_resource_definition
 from saferollout.api.quantities import rounded_up
 from saferollout.sim.contract import Breach, Contract, breaches
@@ -40,12 +41,14 @@ BIN = Path(sys.executable).parent
 class Host:
     """A cluster to play on: how to reach its API, and the URL of its ELBv2 endpoint and control routes.
 
-    ``operator`` is the operator's own way in, where it has fewer rights than the user.
+    ``operator`` is the operator's own way in, where it has fewer rights than the user; ``plane`` the released
+    control plane, where it is one.
     """
 
     kubeconfig: Path
     elb: str
     operator: Path | None = None
+    plane: ControlPlane | None = None
 
 
 @dataclass
