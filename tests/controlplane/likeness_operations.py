@@ -46,7 +46,7 @@ def age(seniority: int) -> int:
 
     ReplicaSets compare ages by powers of two, so this order stands however long a test takes.
     """
-    return _HOUR * 3**seniority
+    return _HOUR * int(3**seniority)
 
 
 def fence(seniority: int) -> int:

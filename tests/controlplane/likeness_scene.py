@@ -83,7 +83,8 @@ class Scene:
         for objects in self._objects.values():
             known = objects.get(obj["metadata"]["uid"])
             if known is not None:
-                return int(known["metadata"]["resourceVersion"]) >= int(obj["metadata"]["resourceVersion"])
+                here, there = (int(each["metadata"]["resourceVersion"]) for each in (known, obj))
+                return here >= there
         return True
 
     def next_number(self) -> int:
@@ -180,8 +181,8 @@ def _pod(pod: Object, tags: Mapping[str, str]) -> Pod:
 
 
 def _is_observed(obj: Object) -> bool:
-    observed: int = (obj.get("status") or {}).get("observedGeneration", 0)
-    return observed >= obj["metadata"]["generation"]
+    generation: int = obj["metadata"]["generation"]
+    return _reported(obj, "observedGeneration") >= (generation,)
 
 
 def _reported(obj: Object, *names: str) -> tuple[int, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from random import Random
 from typing import Any
 
@@ -43,24 +44,23 @@ def sequence(seed: int) -> Sequence:
 
 
 def _operation(lots: Random) -> Operation:
-    which = lots.randrange(_MANY)
-    kind = lots.choices((Patch, Ready, Place, Unready, Cost, Kill), (40, 35, 4, 8, 10, 3))[0]
-    if kind is Patch:
-        return Patch(_changes(lots))
-    if kind is Ready:
-        return Ready(which, lots.randrange(len(NODES)), lots.randrange(_SENIORITIES))
-    if kind is Place:
-        return Place(which, lots.randrange(len(NODES)))
-    if kind is Cost:
-        return Cost(which, lots.choice((-100, -1, 1, 100)))
-    return kind(which)
+    which, node, seniority = (lots.randrange(many) for many in (_MANY, len(NODES), _SENIORITIES))
+    draws: dict[str, Callable[[], Operation]] = {
+        "patch": lambda: Patch(_changes(lots)),
+        "ready": lambda: Ready(which, node, seniority),
+        "place": lambda: Place(which, node),
+        "unready": lambda: Unready(which),
+        "cost": lambda: Cost(which, lots.choice((-100, -1, 1, 100))),
+        "kill": lambda: Kill(which),
+    }
+    return draws[lots.choices([*draws], (40, 40, 4, 6, 8, 2))[0]]()
 
 
 def _changes(lots: Random) -> dict[str, Any]:
     """Draw a write of the spec: of one thing, or of two at once."""
-    draws = {
+    draws: dict[str, Callable[[], Any]] = {
         "template": lambda: lots.choice(("v1", "v2", "v3", "v4")),
-        "paused": lambda: lots.random() < 0.5,
+        "paused": lambda: lots.random() < 0.4,
         "replicas": lambda: lots.choice((0, 1, 2, 3, 4, 5, 6, 7)),
         "strategy": lambda: _strategy(lots),
         "minReadySeconds": lambda: lots.choice((0, 0, *map(fence, range(_SENIORITIES)))),

@@ -122,4 +122,5 @@ async def _compare(theatre: Theatre, seed: int) -> Comparison:
         if parted and races(embedded[parted - 1], embedded[parted]):
             return Comparison(parted, raced=True, again=again)
         difference = difference or told(drawn, parted, embedded[parted], released[parted])
+        _log.info("once more, to see whether it is chance: seed %d, %s", seed, difference)
     return Comparison(0, difference, again=CHANCES - 1)

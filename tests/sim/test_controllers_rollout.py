@@ -14,7 +14,7 @@ from saferollout.sim.controllers.sizes import size
 from saferollout.sim.objects import annotations_of, condition_of
 from saferollout.sim.resources import DEPLOYMENTS, PODS, REPLICA_SETS
 from saferollout.sim.store import Change, Object
-from saferollout.sim.workload import STARTUP
+from saferollout.sim.workload import READY, STARTUP
 from simulated_cluster import WEB, Cluster
 
 
@@ -267,3 +267,35 @@ def test_pods_lost_are_made_anew(replicas: int) -> None:
     cluster.outages.kill_pod((WEB[0], cluster.pods()[0]["metadata"]["name"]))
     cluster.settle()
     assert len(cluster.ready()) == size(cluster.replica_sets()[0]) == replicas
+
+
+def test_pods_too_many_for_a_moment_are_made_and_taken_away_again() -> None:
+    cluster = Cluster()
+    cluster.deploy(replicas=4, surge=3, unavailable=3)
+    cluster.settle()
+    cluster.change(image="web:missing")
+    cluster.settle()
+    assert cluster.sizes() == (1, 4)
+    made: list[Change] = []
+    cluster.store.subscribe(
+        lambda each: made.append(each) if (each.resource, each.type) == (PODS, "ADDED") else None
+    )
+    cluster.change(replicas=7)
+    cluster.settle()
+    assert cluster.sizes() == (1, 7)
+    assert len(made) == 5, "nine in proportion, of which two are more than replicas"
+
+
+def test_an_old_replica_set_that_loses_pods_for_two_reasons_is_written_twice() -> None:
+    cluster = Cluster()
+    cluster.deploy(replicas=4, surge=0, unavailable=3)
+    cluster.settle()
+    cluster.annotate(cluster.pods()[0], **{READY: "never"})
+    cluster.run(5)
+    seen: list[tuple[int, ...]] = []
+    cluster.store.subscribe(
+        lambda each: seen.append(cluster.sizes()) if each.resource is REPLICA_SETS else None
+    )
+    cluster.change(image="web:missing")
+    cluster.settle()
+    assert list(dict.fromkeys(seen)) == [(4, 0), (3, 0), (1, 0), (1, 3)]

@@ -166,3 +166,10 @@ def test_a_deleted_node_takes_its_pods_along_and_they_are_made_elsewhere(deleted
     cluster.settle()
     assert lost["metadata"]["uid"] not in {each["metadata"]["uid"] for each in cluster.store.list(PODS)}
     assert len(cluster.ready()) == 6
+
+
+def test_a_pod_of_another_scheduler_is_left_to_that() -> None:
+    cluster = Cluster()
+    cluster.deploy(replicas=1, pod={"schedulerName": "another"})
+    cluster.settle()
+    assert len(pending(cluster)) == 1
