@@ -21,7 +21,7 @@ class Told:
 
     async def by(self, stage: Stage, app: App) -> None:
         """Wait until it gives the reason, and hold that all of its status agrees."""
-        await stage.reason_is(app, self.reason)
+        await stage.reason_is(app, self.reason, within=60)  # the operator may only be starting
         found = await stage.get("saferollout", app.name)
         status = found["status"]
         assert self.advice in status["message"]
