@@ -11,7 +11,8 @@ import pytest
 from scenarios.conftest import Opening
 from scenarios.door import Door, door
 from scenarios.manifests import App, target_group, world
-from scenarios.stage import POLL, Observation, Stage
+from scenarios.stage import POLL, Stage
+from scenarios.told import all_serve
 
 OPERATORS = {"client": "saferollout"}
 """Faults that meet the operator alone: the observer is to see what it does in the dark."""
@@ -40,16 +41,6 @@ async def trouble(stage: Stage, way: Door, fault: Mapping[str, object]) -> Async
     await (way.shut() if fault is GONE else stage.faults(OPERATORS | dict(fault)))
     yield
     await (way.open() if fault is GONE else stage.faults())
-
-
-async def all_serve(stage: Stage, seen: Observation) -> None:
-    """Wait until the gate that was waited for would be open, could the operator see it."""
-
-    async def holds() -> bool:
-        latest = seen.observer.samples[-1]
-        return latest.serving.keys() == latest.live.keys()
-
-    await stage.until(holds, "every pod serves", within=20)
 
 
 @pytest.mark.parametrize("name", TROUBLES)

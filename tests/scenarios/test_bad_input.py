@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from itertools import count
@@ -15,16 +13,13 @@ import pytest
 from saferollout.api.crd import custom_resource_definition
 from scenarios.conftest import Opening
 from scenarios.door import door
-from scenarios.manifests import App, Manifest, target_group, world
-from scenarios.stage import Observation, Stage
-from scenarios.told import Told, deployed, untouched
+from scenarios.manifests import App, target_group, world
+from scenarios.stage import Stage
+from scenarios.told import Told, deployed, named, reason_of, set_strategy, untouched, without_rules
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 _numbers = count(1)  # trouble has to stay with whom it belongs to: all of them share an operator
-
-LONG_ENOUGH = 3.0
-"""Seconds of holding in which a step would have been released."""
 
 HERE = "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup"
 FUNCTION = target_group("function", target_type="lambda")
@@ -83,7 +78,7 @@ async def test_given_the_strategy_recreate_then_it_says_so_until_it_is_rolling_u
     async with untouched(stage, app):
         await stage.apply(app.rollout())
         await Told("StrategyUnsupported", "to RollingUpdate", resolved="True").by(stage, app)
-    await _set_strategy(stage, app, "RollingUpdate")
+    await set_strategy(stage, app, "RollingUpdate")
     await stage.at_rest(app)
 
 
@@ -96,28 +91,17 @@ async def test_given_two_saferollouts_then_the_older_has_the_deployment_until_it
     await stage.wrap(app)
     async with untouched(stage, app):
         for name in ("younger", "youngest"):
-            await stage.apply(_named(name, app.rollout()))
-            await _reason_is(stage, name, "DeploymentAlreadyWrapped")
+            await stage.apply(named(name, app.rollout()))
+            await reason_of(stage, name, "DeploymentAlreadyWrapped")
             told = (await stage.get("saferollout", name))["status"]["message"]
             assert f"saferollout/{app.name} has this Deployment already: delete one of the two" in told
         await stage.kubectl("delete", "saferollout", "youngest", "--timeout=15s")
         assert await stage.reason(app) == "Complete"
     await stage.kubectl("delete", "saferollout", app.name, "--timeout=15s")
-    await _reason_is(stage, "younger", "Complete")
+    await reason_of(stage, "younger", "Complete")
     assert (await stage.deployment(app))["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
     await stage.kubectl("delete", "saferollout", "younger", "--timeout=15s")
     assert await stage.deployment(app) == before
-
-
-def _named(name: str, manifest: Manifest) -> Manifest:
-    return manifest | {"metadata": manifest["metadata"] | {"name": name}}
-
-
-async def _reason_is(stage: Stage, name: str, reason: str) -> None:
-    async def holds() -> bool:
-        return bool(((await stage.get("saferollout", name)).get("status") or {}).get("reason") == reason)
-
-    await stage.until(holds, f"the reason of {name} is {reason}", within=20)
 
 
 TROUBLES = {
@@ -233,105 +217,3 @@ async def test_given_specs_from_before_the_rules_then_the_message_names_field_an
                 await stage.apply(app.rollout(**wrong))
                 await Told("InvalidSpec", sentence, resolved="Unknown").by(stage, app)
             await stage.wrap(app)
-
-
-async def test_when_the_spec_goes_wrong_in_mid_rollout_then_nothing_is_retired_until_it_is_mended(
-    opened: Opening,
-) -> None:
-    app = App(replicas=2, min_healthy=0)
-    slow = target_group("web", registration_seconds=300)
-    wrongs: list[tuple[Mapping[str, Any], str]] = [
-        *((wrong, "InvalidSpec") for wrong in STORED.values()),
-        ({"targetGroups": []}, "NoTargetGroup"),
-        *(({"targetGroups": [{"arn": arn}]}, told.reason) for arn, told in WRONG_GROUPS.values()),
-    ]
-    async with opened(world(slow, FUNCTION, BALANCER, NODES, EUROPE)) as stage:
-        await stage.apply(without_rules(custom_resource_definition()))
-        await stage.install(app)
-        before = await stage.deployment(app)
-        await stage.start_operator()
-        await stage.wrap(app)
-        async with stage.observed(app) as seen:
-            await stage.set_image(app, "web:2")
-            await stage.reason_is(app, "WaitingForHealth")
-            pods = seen.observer.samples[-1].live.keys()
-            for wrong, reason in wrongs:
-                await stage.apply(app.rollout(**wrong))
-                await stage.reason_is(app, reason)
-                assert (await stage.deployment(app))["paused"]
-            await _all_serve(stage, seen)
-            await asyncio.sleep(LONG_ENOUGH)
-            assert seen.observer.samples[-1].live.keys() == pods
-            await stage.apply(app.rollout())
-            await stage.at_rest(app, "web:2")
-        await stage.kubectl("delete", "saferollout", app.name, "--timeout=15s")
-        assert await stage.deployment(app) == before
-
-
-async def test_when_a_second_saferollout_comes_in_mid_rollout_then_the_first_goes_on_as_if_it_were_not_there(
-    opened: Opening,
-) -> None:
-    app = App(replicas=3)
-    async with opened(world(target_group("web"))) as stage:
-        await stage.install(app)
-        await stage.start_operator()
-        await stage.wrap(app)
-        async with stage.observed(app):
-            await stage.set_image(app, "web:2")
-            await stage.reason_is(app, "WaitingForHealth")
-            await stage.apply(_named("second", app.rollout(step={"maxSurge": 3})))
-            await _reason_is(stage, "second", "DeploymentAlreadyWrapped")
-            await stage.step_is(app, 2)
-            await stage.kubectl("delete", "saferollout", "second", "--timeout=15s")
-            await stage.at_rest(app, "web:2")
-
-
-async def test_when_the_strategy_becomes_recreate_in_mid_rollout_then_it_holds_until_it_is_rolling_update(
-    opened: Opening,
-) -> None:
-    app = App(replicas=2, min_healthy=0)
-    async with opened(world(target_group("web"))) as stage:
-        await stage.install(app)
-        await stage.start_operator()
-        await stage.wrap(app)
-        async with stage.observed(app) as seen:
-            await stage.set_image(app, "web:2")
-            await stage.reason_is(app, "WaitingForHealth")
-            await _set_strategy(stage, app, "Recreate")
-            await stage.reason_is(app, "StrategyUnsupported")
-            pods = seen.observer.samples[-1].live.keys()
-            await _all_serve(stage, seen)
-            await asyncio.sleep(LONG_ENOUGH)
-            assert seen.observer.samples[-1].live.keys() == pods
-            await _set_strategy(stage, app, "RollingUpdate")
-            await stage.at_rest(app, "web:2")
-
-
-async def _all_serve(stage: Stage, seen: Observation) -> None:
-    """Wait until the gate that was waited for would be open."""
-
-    async def holds() -> bool:
-        latest = seen.observer.samples[-1]
-        return latest.serving.keys() == latest.live.keys()
-
-    await stage.until(holds, "every pod serves", within=20)
-
-
-async def _set_strategy(stage: Stage, app: App, kind: str) -> None:
-    strategy = {"type": kind, "rollingUpdate": None}
-    await stage.kubectl(
-        "patch",
-        "deployment",
-        app.name,
-        "--type=merge",
-        "--patch",
-        json.dumps({"spec": {"strategy": strategy}}),
-    )
-
-
-def without_rules(schema: Any) -> Any:
-    """Return a schema as it was before it knew its rules: types alone."""
-    rules = {"x-kubernetes-validations", "pattern", "minimum", "minItems", "minLength", "maxLength"}
-    if isinstance(schema, dict):
-        return {name: without_rules(each) for name, each in schema.items() if name not in rules}
-    return [without_rules(each) for each in schema] if isinstance(schema, list) else schema

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
-from scenarios.manifests import App
-from scenarios.stage import Stage
+from scenarios.manifests import App, Manifest
+from scenarios.stage import Observation, Stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,3 +48,41 @@ async def deployed(stage: Stage, app: App) -> None:
     """Apply a Deployment that nothing is in front of, and wait until it is complete."""
     await stage.apply(app.deployment())
     await stage.kubectl("rollout", "status", f"deployment/{app.name}", "--timeout=20s")
+
+
+async def all_serve(stage: Stage, seen: Observation) -> None:
+    """Wait until every pod serves: a gate that waited for that would be open."""
+
+    async def holds() -> bool:
+        latest = seen.observer.samples[-1]
+        return latest.serving.keys() == latest.live.keys()
+
+    await stage.until(holds, "every pod serves", within=30)
+
+
+async def set_strategy(stage: Stage, app: App, kind: str) -> None:
+    """Set the type of the Deployment's strategy."""
+    patch = {"spec": {"strategy": {"type": kind, "rollingUpdate": None}}}
+    await stage.kubectl("patch", "deployment", app.name, "--type=merge", "--patch", json.dumps(patch))
+
+
+async def reason_of(stage: Stage, name: str, reason: str) -> None:
+    """Wait until the SafeRollout of this name gives this reason."""
+
+    async def holds() -> bool:
+        return bool(((await stage.get("saferollout", name)).get("status") or {}).get("reason") == reason)
+
+    await stage.until(holds, f"the reason of {name} is {reason}", within=20)
+
+
+def named(name: str, manifest: Manifest) -> Manifest:
+    """Return the manifest under another name."""
+    return manifest | {"metadata": manifest["metadata"] | {"name": name}}
+
+
+def without_rules(schema: Any) -> Any:
+    """Return a schema as it was before it knew its rules: types alone."""
+    rules = {"x-kubernetes-validations", "pattern", "minimum", "minItems", "minLength", "maxLength"}
+    if isinstance(schema, dict):
+        return {name: without_rules(each) for name, each in schema.items() if name not in rules}
+    return [without_rules(each) for each in schema] if isinstance(schema, list) else schema
