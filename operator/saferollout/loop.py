@@ -133,11 +133,23 @@ class Loop:
         if found is None or (found.uid, found.deleting) != (self._first.uid, self._first.deleting):
             return None
         status = self._status(found)
-        seen = await self._observe(found, status)
-        decision = self._refusals.instead_of(decide(seen), seen)
+        seen, decision = await self._decide(found, status)
+        decision = self._refusals.instead_of(decision, seen)
         metrics.DECISIONS.labels(decision.reason).inc()
         await self._act(decision, seen, found, status, wake)
         return decision
+
+    async def _decide(self, found: SafeRollout, status: Status) -> tuple[Observation, Decision]:
+        """Look and decide. What must be held at once is held on what is known: ELBv2 can take seconds."""
+        deployment = self._parts.cluster.deployment(self._namespace, self._deployment)
+        if deployment is not None and not deployment.paused:
+            seen = await self._observe(found, status, asked_since=0.0)
+            decision = decide(seen)
+            if decision.change is not None and decision.change.move is Move.PAUSE:
+                return seen, decision
+        latest = time.time() - self._parts.options.poll_interval
+        seen = await self._observe(found, status, asked_since=latest)
+        return seen, decide(seen)
 
     def _status(self, found: SafeRollout) -> Status:
         """The status as it is, even where the cache has not seen the last write yet."""
@@ -145,7 +157,7 @@ class Loop:
             return self._written[1]
         return read_status(found.status)
 
-    async def _observe(self, found: SafeRollout, status: Status) -> Observation:
+    async def _observe(self, found: SafeRollout, status: Status, *, asked_since: float) -> Observation:
         options = self._parts.options
         problems: list[Problem] = []
         asked: tuple[TargetGroup, ...] = ()
@@ -160,7 +172,7 @@ class Loop:
         if holder is not None and holder.uid != found.uid:
             problems.append(_already_wrapped(holder))
         if not found.deleting:
-            asked = await self._parts.health.ask(arns, not_before=time.time() - options.poll_interval)
+            asked = await self._parts.health.ask(arns, not_before=asked_since)
         begun = Observation(
             now=time.time(),
             name=found.name,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from saferollout.decide import draining, zones
+from saferollout.decide import draining, gates, zones
 from saferollout.decide.observation import Draining, Memory, Pod
 from saferollout.decide.rollout import Rollout
 
@@ -16,7 +16,7 @@ def remember(rollout: Rollout) -> Memory:
     if not rollout.in_progress:
         return memory
     groups = rollout.observation.target_groups
-    known = all(group.targets is not None for group in groups)
+    known = all(gates.unanswered(group, rollout) is None for group in groups)
     had = zones.serving_by_zone(rollout.serving.pods)
     floors = zones.floors(rollout.observation.policy.min_healthy, had)
     return replace(
