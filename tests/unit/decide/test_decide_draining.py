@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from saferollout.api.reasons import Reason
 from saferollout.decide.draining import still_draining, targets_to_drain, without_survivors
-from saferollout.decide.observation import Draining, Memory, Observation, Target, TargetState
+from saferollout.decide.observation import Draining, Memory, Observation, Problem, Target, TargetState
 from unit.decide.given import GONE, NOW, PORT, fresh, group, pod, pods, rollout_of, with_pod, with_states
 
 
@@ -121,3 +122,9 @@ def test_a_target_that_takes_no_requests_needs_no_draining() -> None:
     of = pods("v1", 2)
     recorded = targets_to_drain(of, [group(of, {"v1-1": "unused", "v1-2": "absent"})], NOW)
     assert list(recorded) == []
+
+
+def test_a_target_is_not_forgotten_when_a_spec_that_cannot_be_read_names_no_group() -> None:
+    problem = Problem(Reason.INVALID_SPEC, "spec.step.maxSurge is 3%%")
+    seen = replace(remembering(fresh(), GONE), target_groups=(), problems=(problem,))
+    assert drains(seen) == ["ip-gone"]
