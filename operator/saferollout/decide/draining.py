@@ -43,9 +43,8 @@ def still_draining(rollout: Rollout) -> tuple[Draining, ...]:
 
     def open_still(entry: Draining) -> bool:
         if entry.target_group not in known:
-            return bool(
-                seen.problems
-            )  # a spec that cannot be read names no target group, and takes none back
+            # A spec that cannot be read names no target group, and takes none back.
+            return bool(seen.problems)
         successor = live.get(entry.id)
         if entry.id in seen.foreign or (successor is not None and successor.name != entry.pod):
             return False
