@@ -1,8 +1,10 @@
 # Everything a newcomer runs. Needs Python 3.11 or newer and make, nothing else.
 #   PYTHON=python3.12 make demo    another interpreter
 #   VENV=/somewhere make test      another place for the environment
+#   WORKERS=0 make test            one test at a time: slower, and kinder to a busy machine
 PYTHON ?= python3
 VENV ?= .venv
+WORKERS ?= 2
 BIN = $(VENV)/bin
 INSTALLED = $(VENV)/.installed
 
@@ -12,10 +14,10 @@ demo: $(INSTALLED) ## a rollout behind an NLB, live, and the same natively, with
 	$(BIN)/saferollout demo
 
 test: $(INSTALLED) ## unit tests, and every scenario on the embedded cluster
-	$(BIN)/pytest -n 2 -m "not real"
+	$(BIN)/pytest -n $(WORKERS) -m "not real"
 
 test-real: $(INSTALLED) ## the scenarios, and what is known of Kubernetes, on a released control plane
-	$(BIN)/pytest -n 2 -m real
+	$(BIN)/pytest -n $(WORKERS) -m real
 
 lint: $(INSTALLED) ## style, types
 	$(BIN)/ruff format --check
