@@ -25,7 +25,7 @@ from saferollout.sim.loopback import serving
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Trouble = Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]
 
-UNANSWERED = "unanswered"
+UNANSWERED = web.RequestKey("unanswered", bool)
 """What trouble marks a request with whose answer is to get lost on its way back."""
 
 OF_ONE_CONNECTION = {"Host", "Connection", "Transfer-Encoding", "Content-Length"}

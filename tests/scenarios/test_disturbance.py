@@ -85,7 +85,7 @@ async def test_no_step_becomes_two_on_an_api_server_that_tells_of_changes_late(
 async def test_the_rollout_goes_on_when_the_api_server_is_back_that_was_gone_for_seconds(
     opened: Opening,
 ) -> None:
-    app = App(replicas=3)
+    app = App(replicas=2, min_healthy=0, groups=("alb-web",))
     async with opened(world(*map(target_group, app.groups))) as stage:
         assert stage.host.plane is not None
         server = stage.host.plane.parts["kube-apiserver"]
@@ -95,7 +95,7 @@ async def test_the_rollout_goes_on_when_the_api_server_is_back_that_was_gone_for
             await stage.wrap(app)
             async with stage.observed(app) as seen:
                 await stage.set_image(app, "web:2")
-                for updated in (1, 2, 3):
+                for updated in (1, 2):
                     await stage.step_is(app, updated, within=90)
                     server.kill()
                     await asyncio.sleep(4)
