@@ -16,8 +16,12 @@ from saferollout import app, metrics
 from saferollout.api.names import API_VERSION, FINALIZER, GROUP, KIND, PLURAL, VERSION
 from saferollout.decide.decision import Note
 from saferollout.loop import Loop, Parts, Stopper
+from saferollout.observe.saferollouts import SafeRollout
 from saferollout.options import Options
 from saferollout.reach import UnreachableError
+
+LOOKS, BETWEEN_LOOKS = 200, 0.05
+"""How often, and with how many seconds in between, the cache is looked at for what kopf has seen."""
 
 
 @kopf.on.startup()
@@ -68,12 +72,30 @@ async def give_back(memo: kopf.Memo, body: kopf.Body, **_: Any) -> None:
 
 async def _run(memo: kopf.Memo, body: kopf.Body, stopped: Stopper) -> None:
     """Run the loop of a SafeRollout. Its two handlers share a memo, and so the lock of their turns."""
-    parts: Parts = memo.parts
-    await app.synced(parts)
-    found = parts.rollouts.get(str(body.meta.namespace), str(body.meta.name))
+    found = await _as_kopf_sees_it(memo.parts, body, stopped)
     if found is not None:
         turning = memo.setdefault("turning", asyncio.Lock())
-        await Loop(parts, found, turning, _noting(body)).run(stopped)
+        await Loop(memo.parts, found, turning, _noting(body)).run(stopped)
+
+
+async def _as_kopf_sees_it(parts: Parts, body: kopf.Body, stopped: Stopper) -> SafeRollout | None:
+    """Return the SafeRollout once our own cache shows what made kopf call us; ``None`` if stopped before.
+
+    kopf has a watch of its own, and nothing says which of the two is told first.
+
+    Raises:
+        kopf.TemporaryError: The cache takes long; kopf tries again.
+    """
+    deleting = body.meta.deletion_timestamp is not None
+    await app.synced(parts)
+    for _ in range(LOOKS):
+        found = parts.rollouts.get(str(body.meta.namespace), str(body.meta.name))
+        if found is not None and (found.uid, found.deleting) == (body.meta.uid, deleting):
+            return found
+        if stopped.is_set():
+            return None
+        await asyncio.sleep(BETWEEN_LOOKS)
+    raise kopf.TemporaryError("the cache does not show yet what kopf has seen", delay=1.0)
 
 
 def _noting(body: kopf.Body) -> Callable[[Note], None]:
