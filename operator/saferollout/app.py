@@ -15,6 +15,7 @@ from saferollout.observe.saferollouts import SafeRollouts
 from saferollout.observe.targets import TargetHealth
 from saferollout.options import Options
 from saferollout.reach import connected
+from saferollout.reminding import Reminder
 
 
 @asynccontextmanager
@@ -26,14 +27,17 @@ async def running(options: Options) -> AsyncIterator[Parts]:
     """
     async with connected(kubeconfig=None, context=None) as connection:
         api = connection.api
+        rollouts = SafeRollouts(api, options.namespaces)
         parts = Parts(
             api,
             Cluster(api, options.namespaces),
-            SafeRollouts(api, options.namespaces),
+            rollouts,
             TargetHealth(patience=options.patience),
+            Reminder(api, rollouts),
             options,
         )
-        tasks = [asyncio.create_task(parts.cluster.run()), asyncio.create_task(parts.rollouts.run())]
+        kept = (parts.cluster.run(), parts.rollouts.run(), parts.reminder.run())
+        tasks = [asyncio.create_task(each) for each in kept]
         runner = await _serve(parts)
         try:
             yield parts

@@ -72,16 +72,18 @@ async def give_back(memo: kopf.Memo, body: kopf.Body, **_: Any) -> None:
 
 async def _run(memo: kopf.Memo, body: kopf.Body, stopped: Stopper) -> None:
     """Run the loop of a SafeRollout. Its two handlers share a memo, and so the lock of their turns."""
-    found = await _as_kopf_sees_it(memo.parts, body, stopped)
-    if found is not None:
-        turning = memo.setdefault("turning", asyncio.Lock())
-        await Loop(memo.parts, found, turning, _noting(body)).run(stopped)
+    with memo.parts.reminder.attending(body.meta.uid):
+        found = await _as_kopf_sees_it(memo.parts, body, stopped)
+        if found is not None:
+            turning = memo.setdefault("turning", asyncio.Lock())
+            await Loop(memo.parts, found, turning, _noting(body)).run(stopped)
 
 
 async def _as_kopf_sees_it(parts: Parts, body: kopf.Body, stopped: Stopper) -> SafeRollout | None:
     """Return the SafeRollout once our own cache shows what made kopf call us; ``None`` if stopped before.
 
-    kopf has a watch of its own, and nothing says which of the two is told first.
+    kopf has a watch of its own, and nothing says which of the two is told first. And it calls before its
+    finalizer is on: nothing may be changed yet that would have to be given back.
 
     Raises:
         kopf.TemporaryError: The cache takes long; kopf tries again.
@@ -90,7 +92,7 @@ async def _as_kopf_sees_it(parts: Parts, body: kopf.Body, stopped: Stopper) -> S
     await app.synced(parts)
     for _ in range(LOOKS):
         found = parts.rollouts.get(str(body.meta.namespace), str(body.meta.name))
-        if found is not None and (found.uid, found.deleting) == (body.meta.uid, deleting):
+        if found is not None and (found.uid, found.deleting, found.held) == (body.meta.uid, deleting, True):
             return found
         if stopped.is_set():
             return None

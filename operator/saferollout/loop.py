@@ -34,6 +34,7 @@ from saferollout.observe.snapshot import snapshot
 from saferollout.observe.targets import TargetHealth
 from saferollout.options import Options
 from saferollout.refusals import Refusals, sentence
+from saferollout.reminding import Reminder
 
 BREATH = 0.02
 """Seconds between two turns at the least, so that a burst of changes is one look."""
@@ -50,6 +51,7 @@ class Parts:
     cluster: Cluster
     rollouts: SafeRollouts
     health: TargetHealth
+    reminder: Reminder
     options: Options
 
 

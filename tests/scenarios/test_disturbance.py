@@ -58,7 +58,27 @@ async def test_the_rollout_completes_unharmed_on_an_api_server_that(
                 proxy.troubles = TROUBLES[trouble](chance)
                 await stage.at_rest(app, "web:2", within=120)
             assert await stage.failed_requests(app, seen.begun) == {}
-            await stage.kubectl("delete", "saferollout", app.name, "--timeout=40s")
+            await stage.kubectl("delete", "saferollout", app.name, "--timeout=120s")
+        assert await stage.deployment(app) == before
+
+
+async def test_a_saferollout_is_taken_up_and_let_go_although_the_first_write_about_it_is_refused(
+    opened: Opening, tmp_path: Path
+) -> None:
+    app = App(replicas=2, min_healthy=0, groups=("alb-web",))
+    first = troubles.first_refused(HTTPStatus.CONFLICT, count=1, kind=troubles.is_write_of_a_saferollout)
+    async with (
+        opened(world(*map(target_group, app.groups))) as stage,
+        faulting(stage.host.operator or stage.host.kubeconfig, tmp_path) as proxy,
+    ):
+        await stage.install(app)
+        before = await stage.deployment(app)
+        await stage.start_operator(KUBECONFIG=str(proxy.kubeconfig))
+        proxy.troubles = [first]
+        await stage.wrap(app)
+        again = troubles.first_refused(HTTPStatus.CONFLICT, count=2, kind=troubles.is_write_of_a_saferollout)
+        proxy.troubles = [again]
+        await stage.kubectl("delete", "saferollout", app.name, "--timeout=60s")
         assert await stage.deployment(app) == before
 
 
@@ -103,5 +123,5 @@ async def test_the_rollout_goes_on_when_the_api_server_is_back_that_was_gone_for
                     await asyncio.to_thread(stage.host.plane.wait_ready)
                 await stage.at_rest(app, "web:2", within=120)
             assert await stage.failed_requests(app, seen.begun) == {}
-            await stage.kubectl("delete", "saferollout", app.name, "--timeout=40s")
+            await stage.kubectl("delete", "saferollout", app.name, "--timeout=120s")
         assert await stage.deployment(app) == before

@@ -33,6 +33,11 @@ def is_write(request: web.Request) -> bool:
     return request.method != "GET"
 
 
+def is_write_of_a_saferollout(request: web.Request) -> bool:
+    """Whether it changes one, its status apart. Such are only kopf's."""
+    return is_write(request) and request.path.rpartition("/")[0].endswith("/saferollouts")
+
+
 def anything(request: web.Request) -> bool:
     """Whether it is a request."""
     return bool(request.method)
@@ -55,6 +60,20 @@ def refused(
     async def refuse(request: web.Request, go_on: Handler) -> web.StreamResponse:
         if kind(request) and chance.random() < share:
             return web.json_response(_said(status), status=status, headers=wait)
+        return await go_on(request)
+
+    return refuse
+
+
+def first_refused(status: HTTPStatus, *, count: int, kind: Kind) -> Trouble:
+    """The first so many requests of a kind are answered with an error and do not reach the API server."""
+    left = count
+
+    async def refuse(request: web.Request, go_on: Handler) -> web.StreamResponse:
+        nonlocal left
+        if left and kind(request):
+            left -= 1
+            return web.json_response(_said(status), status=status)
         return await go_on(request)
 
     return refuse

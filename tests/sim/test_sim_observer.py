@@ -138,6 +138,8 @@ async def test_a_target_group_that_does_not_answer_makes_it_blind() -> None:
 
 async def test_looks_at_a_deployment_that_does_not_exist_are_missed() -> None:
     async with observed("other") as (_, observer, _):
-        await asyncio.sleep(0.3)
+        async with asyncio.timeout(20):
+            while not observer.missed:  # noqa: ASYNC110 - the observer has nobody to tell
+                await asyncio.sleep(0.05)
     assert observer.samples == []
     assert "404" in observer.missed[0][1]

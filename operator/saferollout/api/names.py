@@ -20,6 +20,9 @@ LEDGER_ANNOTATION: Final = f"{GROUP}/ledger"
 COST_BEFORE_ANNOTATION: Final = f"{GROUP}/cost-before"
 """On a pod: the deletion cost it had before the operator wrote one; empty when it had none."""
 
+TOUCH_ANNOTATION: Final = f"{GROUP}/touch-dummy"
+"""On a SafeRollout: a change for the sake of change. The name is kopf's, which takes it off again."""
+
 DELETION_COST_ANNOTATION: Final = "controller.kubernetes.io/pod-deletion-cost"
 POD_TEMPLATE_HASH_LABEL: Final = "pod-template-hash"
 ZONE_LABEL: Final = "topology.kubernetes.io/zone"

@@ -38,6 +38,10 @@ class Lookup(Generic[K, R]):
         """The record of ``key``, ``None`` if there is none."""
         return self._records.get(key)
 
+    def all(self) -> tuple[R, ...]:
+        """Every record, in no particular order."""
+        return tuple(self._records.values())
+
 
 class Groups(Generic[K, R]):
     """All records of a key. A record whose key is ``None`` is not in it."""

@@ -11,14 +11,17 @@ from typing import Any
 
 from kubernetes.aio.client import ApiClient
 
-from saferollout.api.names import API_VERSION, PLURAL
+from saferollout.api.names import API_VERSION, FINALIZER, PLURAL
 from saferollout.observe.index import Groups, Lookup
 from saferollout.observe.informer import Informer
 
 
 @dataclass(frozen=True, slots=True)
 class SafeRollout:
-    """A SafeRollout as it is in the API, with ``spec`` and ``status`` yet unread. Times are epoch seconds."""
+    """A SafeRollout as it is in the API, with ``spec`` and ``status`` yet unread. Times are epoch seconds.
+
+    ``held`` says that it cannot go before the operator lets it.
+    """
 
     namespace: str
     name: str
@@ -27,6 +30,7 @@ class SafeRollout:
     generation: int
     created_at: float
     deleting: bool
+    held: bool
     deployment: str | None
     spec: Mapping[str, Any] = field(hash=False)
     status: Mapping[str, Any] = field(hash=False)
@@ -60,6 +64,10 @@ class SafeRollouts:
     def get(self, namespace: str, name: str) -> SafeRollout | None:
         """The SafeRollout of that name."""
         return self._named.get((namespace, name))
+
+    def all(self) -> Sequence[SafeRollout]:
+        """Every one there is."""
+        return self._named.all()
 
     def holder(self, namespace: str, deployment: str) -> SafeRollout | None:
         """The SafeRollout that has this Deployment: the oldest that names it."""
@@ -104,6 +112,7 @@ def _parse(raw: Mapping[str, Any]) -> SafeRollout:
         generation=meta.get("generation", 0),
         created_at=datetime.fromisoformat(meta["creationTimestamp"]).timestamp(),
         deleting="deletionTimestamp" in meta,
+        held=FINALIZER in meta.get("finalizers", ()),
         deployment=name if isinstance(name, str) else None,
         spec=spec,
         status=raw.get("status") or {},
