@@ -21,7 +21,14 @@ _KEYWORDS = {
     "integer": {"minimum", "maximum"},
     "boolean": set(),
 }
-_INT_OR_STRING_KEYWORDS = {"anyOf", "x-kubernetes-int-or-string", "minimum", "pattern"}
+_INT_OR_STRING_KEYWORDS = {
+    "anyOf",
+    "x-kubernetes-int-or-string",
+    "minimum",
+    "maximum",
+    "maxLength",
+    "pattern",
+}
 _ANY_KEYWORDS = {"type", "description", "default", "x-kubernetes-validations"}
 
 

@@ -19,7 +19,7 @@ from kubernetes.aio.client.exceptions import ApiException
 from saferollout import metrics
 from saferollout.act import deployments, pods
 from saferollout.act.status import write_status
-from saferollout.api.parsing import InvalidSpecError, parse_spec
+from saferollout.api.parsing import InvalidSpecError, ParsedSpec, parse_spec
 from saferollout.api.reasons import Reason
 from saferollout.api.recall import memory_of, read_status
 from saferollout.api.report import report
@@ -29,6 +29,7 @@ from saferollout.decide.observation import Observation, Policy, Problem, TargetG
 from saferollout.decide.phases import decide
 from saferollout.observe.backoff import Backoff
 from saferollout.observe.cluster import Cluster
+from saferollout.observe.discovery import Found, Resolved, Ways, resolve
 from saferollout.observe.saferollouts import SafeRollout, SafeRollouts
 from saferollout.observe.snapshot import snapshot
 from saferollout.observe.targets import TargetHealth
@@ -162,30 +163,45 @@ class Loop:
     async def _observe(self, found: SafeRollout, status: Status, *, asked_since: float) -> Observation:
         options = self._parts.options
         problems: list[Problem] = []
-        asked: tuple[TargetGroup, ...] = ()
-        arns: tuple[str, ...] = ()
+        resolved = Resolved()
         policy = Policy()
         try:
             spec = parse_spec(found.spec)
-            arns, policy = spec.target_groups, spec.policy
         except InvalidSpecError as error:
             problems.append(Problem(Reason.INVALID_SPEC, str(error)))
+        else:
+            policy = spec.policy
+            resolved = self._resolve(spec)
+            problems += resolved.problems
         holder = self._parts.rollouts.holder(found.namespace, self._deployment)
         if holder is not None and holder.uid != found.uid:
             problems.append(_already_wrapped(holder))
+        groups: tuple[TargetGroup, ...] = ()
         if not found.deleting:
-            asked = await self._parts.health.ask(arns, not_before=asked_since)
+            arns = [each.arn for each in resolved.groups]
+            answers = await self._parts.health.ask(arns, not_before=asked_since)
+            groups = tuple(map(Found.answered, resolved.groups, answers))
         begun = Observation(
             now=time.time(),
             name=found.name,
             policy=policy,
             tuning=options.tuning,
             memory=memory_of(status),
-            target_groups=asked,
+            target_groups=groups,
             problems=tuple(problems),
             deleting=found.deleting,
         )
         return snapshot(self._parts.cluster, found.namespace, self._deployment, begun)
+
+    def _resolve(self, spec: ParsedSpec) -> Resolved:
+        cluster = self._parts.cluster
+        deployment = cluster.deployment(self._namespace, self._deployment)
+        if deployment is None:
+            return Resolved()
+        running = (each for each in cluster.replica_sets(deployment) if each.replicas)
+        revisions = (deployment.labels, *(each.labels for each in running))
+        ways = Ways(cluster.services(self._namespace), cluster.bindings(self._namespace))
+        return resolve(spec.target_groups, revisions, ways)
 
     async def _act(
         self, decision: Decision, seen: Observation, found: SafeRollout, status: Status, wake: asyncio.Event

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from kube_endpoint import KubeEndpoint, client, status, until
 from saferollout.observe.backoff import Backoff
-from saferollout.observe.informer import Informer
+from saferollout.observe.informer import Informer, OptionalInformer
 from saferollout.sim.loopback import serving
 
 PATH = "/api/v1/pods"
@@ -41,6 +41,10 @@ class Following:
         await until(lambda: self.informer.records == expected and self.informer.gap is None)
 
 
+def unknown() -> web.Response:
+    return web.json_response(status(404, "no such kind"), status=404)
+
+
 @contextmanager
 def taking_at_least(seconds: float) -> Iterator[None]:
     began = time.monotonic()
@@ -49,9 +53,9 @@ def taking_at_least(seconds: float) -> Iterator[None]:
 
 
 @asynccontextmanager
-async def following(host: str) -> AsyncIterator[Following]:
+async def following(host: str, kind: type[Informer[int]] = Informer[int]) -> AsyncIterator[Following]:
     async with client(host) as api:
-        informer = Informer(api, PATH, value, page=2, backoff=Backoff(0.01, 0.1))
+        informer = kind(api, PATH, value, page=2, backoff=Backoff(0.01, 0.1))
         seen = Following(informer)
         task = asyncio.create_task(informer.run())
         try:
@@ -223,3 +227,36 @@ async def test_watches_that_end_at_once_are_no_busy_loop(endpoint: KubeEndpoint,
     assert seen.informer.gap is not None
     assert seen.informer.gap.since == pytest.approx(left, abs=0.2), "having opened is not having told"
     assert 5 < len(endpoint.watches()) < 30
+
+
+async def test_a_kind_that_must_be_served_and_is_not_is_a_gap(endpoint: KubeEndpoint, host: str) -> None:
+    endpoint.refusals.extend(unknown() for _ in range(1000))
+    async with following(host) as seen:
+        await until(lambda: seen.informer.gap is not None and "no such kind" in seen.informer.gap.trouble)
+        assert not seen.informer.gap.listed
+
+
+async def test_a_kind_that_may_be_missing_has_no_objects_until_it_is_served_and_when_it_no_longer_is(
+    endpoint: KubeEndpoint, host: str
+) -> None:
+    endpoint.refusals.extend(unknown() for _ in range(3))
+    endpoint.put(PATH, thing("a", 1))
+    async with following(host, OptionalInformer[int]) as seen:
+        await asyncio.wait_for(seen.informer.synced(), 5)
+        assert (seen.informer.records, seen.informer.gap) == ({}, None)
+        await seen.becomes(a=1)
+        seen.heard.clear()
+        endpoint.refusals.extend(unknown() for _ in range(1000))
+        endpoint.disconnect()
+        await seen.becomes()
+        assert seen.heard == [(1, None)]
+        endpoint.refusals.clear()
+        await seen.becomes(a=1)
+
+
+async def test_a_kind_that_may_be_missing_and_is_refused_otherwise_is_a_gap(
+    endpoint: KubeEndpoint, host: str
+) -> None:
+    endpoint.refusals.extend(web.json_response(status(403, "not you"), status=403) for _ in range(1000))
+    async with following(host, OptionalInformer[int]) as seen:
+        await until(lambda: seen.informer.gap is not None and "not you" in seen.informer.gap.trouble)

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from saferollout.api.model import ServiceRef, TargetGroupRef
 from saferollout.api.parsing import InvalidSpecError, ParsedSpec, parse_spec
 from saferollout.decide.observation import Policy
 
@@ -32,7 +33,9 @@ def refusal(**changes: Any) -> str:
 
 
 def test_the_least_spec_gets_the_documented_defaults() -> None:
-    assert parse_spec(LEAST) == ParsedSpec("web", (ARN,), Policy(1, 600, 1200, 1, paused=False))
+    assert parse_spec(LEAST) == ParsedSpec(
+        "web", (TargetGroupRef(arn=ARN),), Policy(1, 600, 1200, 1, paused=False)
+    )
 
 
 def test_a_whole_spec_is_read_as_written() -> None:
@@ -52,7 +55,25 @@ def test_a_number_of_pods_stays_a_number() -> None:
 
 
 def test_a_target_group_named_twice_is_asked_about_once() -> None:
-    assert parse_spec({**LEAST, "targetGroups": [{"arn": ARN}, {"arn": ARN}]}).target_groups == (ARN,)
+    twice = [{"arn": ARN}, {"arn": ARN}]
+    assert parse_spec({**LEAST, "targetGroups": twice}).target_groups == (TargetGroupRef(arn=ARN),)
+
+
+def test_no_target_group_is_asked_for_when_none_is_named() -> None:
+    assert parse_spec({"deploymentRef": {"name": "web"}}).target_groups == ()
+
+
+def test_a_binding_and_a_service_name_target_groups_too() -> None:
+    asked = [
+        {"binding": "web-tg"},
+        {"service": {"name": "web", "port": "http"}},
+        {"service": {"name": "web"}},
+    ]
+    assert parse_spec({**LEAST, "targetGroups": asked}).target_groups == (
+        TargetGroupRef(binding="web-tg"),
+        TargetGroupRef(service=ServiceRef(name="web", port="http")),
+        TargetGroupRef(service=ServiceRef(name="web")),
+    )
 
 
 def test_null_is_what_was_left_out() -> None:
@@ -98,11 +119,20 @@ def test_fields_of_a_later_version_are_ignored() -> None:
             {"targetGroups": [{"arn": ARN}, "web"]},
             'spec.targetGroups[1] is "web": write a mapping of its fields',
         ),
+        ({"targetGroups": [{}]}, "spec.targetGroups[0] is {}: write one of arn, binding and service"),
         (
-            {"targetGroups": [{}]},
+            {"targetGroups": [{"arn": ARN, "binding": "web"}]},
+            f'spec.targetGroups[0] is {{"arn": "{ARN[:71]}…: write one of arn, binding and service',
+        ),
+        (
+            {"targetGroups": [{"service": {"name": "web", "port": 0}}]},
+            "spec.targetGroups[0].service.port is 0: write the number or the name of a port of the Service",
+        ),
+        (
+            {"targetGroups": [{"service": {"port": 80}}]},
             (
-                "spec.targetGroups[0].arn is missing: write it, "
-                "see kubectl explain saferollout.spec.targetGroups.arn"
+                "spec.targetGroups[0].service.name is missing: write it, "
+                "see kubectl explain saferollout.spec.targetGroups.service.name"
             ),
         ),
         (

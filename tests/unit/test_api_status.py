@@ -63,7 +63,7 @@ pictures = st.builds(
     zones=st.lists(st.builds(ZoneCount, words, counts, counts, counts), unique_by=lambda zone: zone.name).map(
         tuple
     ),
-    groups=st.just((GroupCount("web-tg", ARN, "ip", 10, 0, 0, 1),)),
+    groups=st.just((GroupCount("web-tg", ARN, "spec", "ip", 10, 0, 0, 1),)),
 )
 
 PICTURE = Picture(
@@ -77,7 +77,7 @@ PICTURE = Picture(
         ZoneCount("us-east-1b", 3, 1, 1),
         ZoneCount("us-east-1c", 4, 1, 1),
     ),
-    groups=(GroupCount("web-tg", ARN, "ip", 10, 0, 0, 1),),
+    groups=(GroupCount("web-tg", ARN, "spec", "ip", 10, 0, 0, 1),),
 )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import kube_objects as raw
-from saferollout.decide.observation import Strategy
+from saferollout.decide.observation import ContainerPort, Strategy
 from saferollout.observe import records
 
 CREATED = 1767225600.0
@@ -106,7 +106,7 @@ def test_a_pod_is_read_whole() -> None:
     found = records.pod(raw.pod("p", metadata=metadata))
     assert found is not None
     assert (found.name, found.uid, found.owner, found.node, found.zone) == ("p", "uid-p", "uid-a", "n1", "a")
-    assert (found.ip, found.ports, found.phase) == ("10.0.0.1", (80,), "Running")
+    assert (found.ip, found.ports, found.phase) == ("10.0.0.1", (ContainerPort(80),), "Running")
     assert (found.created_at, found.ready_since) == (CREATED, CREATED + 60)
     assert (found.restarts, found.terminating) == (2, False)
     assert (found.deletion_cost, found.cost_before) == ("-5", "")
@@ -117,7 +117,7 @@ def test_ports_of_sidecars_count_and_those_of_other_init_containers_do_not() -> 
     once = {"name": "setup", "ports": [{"containerPort": 9999}]}
     found = records.pod(raw.pod("p", initContainers=[sidecar, once]))
     assert found is not None
-    assert found.ports == (80, 8443)
+    assert [port.number for port in found.ports] == [80, 8443]
 
 
 @pytest.mark.parametrize("status", ["False", "Unknown"])

@@ -5,10 +5,15 @@ Docstrings and descriptions are what ``kubectl explain`` shows.
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictStr
-from pydantic.alias_generators import to_camel
+from typing import Self
 
-from saferollout.api.rules import Floor, ObjectName, Surge, Timeout, validation
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictStr, model_validator
+from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
+
+from saferollout.api.rules import Floor, ObjectName, ServicePort, Surge, Timeout, validation
+
+_ONE_WAY = "one of arn, binding and service"
 
 
 class Model(BaseModel):
@@ -25,10 +30,28 @@ class DeploymentRef(Model):
     name: ObjectName = Field(description="Name of the Deployment, in the namespace of the SafeRollout.")
 
 
-class TargetGroupRef(Model):
-    """A target group that the pods are registered in."""
+class ServiceRef(Model):
+    """A Service that a load balancer sends to."""
 
-    arn: StrictStr = Field(
+    name: ObjectName = Field(description="Name of the Service, in the namespace of the SafeRollout.")
+    port: ServicePort | None = Field(
+        default=None,
+        description="A port of the Service, by number or name. Absent: every port that is bound.",
+    )
+
+
+class TargetGroupRef(Model):
+    """A target group that the pods are registered in, named in one of three ways."""
+
+    model_config = ConfigDict(
+        json_schema_extra=validation(
+            "[has(self.arn), has(self.binding), has(self.service)].exists_one(given, given)",
+            f"write {_ONE_WAY}",
+        )
+    )
+
+    arn: StrictStr | None = Field(
+        default=None,
         description="ARN of the target group. Its targets are IP addresses (target type ip).",
         min_length=1,
         max_length=256,
@@ -38,6 +61,20 @@ class TargetGroupRef(Model):
             "123456789012:targetgroup/web/0123456789abcdef",
         ),
     )
+    binding: ObjectName | None = Field(
+        default=None,
+        description="Name of the TargetGroupBinding that registers the pods, in the namespace of the "
+        "SafeRollout.",
+    )
+    service: ServiceRef | None = Field(
+        default=None, description="The Service whose TargetGroupBindings register the pods."
+    )
+
+    @model_validator(mode="after")
+    def _named_in_one_way(self) -> Self:
+        if sum(each is not None for each in (self.arn, self.binding, self.service)) != 1:
+            raise PydanticCustomError("rule", "{instead}", {"instead": _ONE_WAY})
+        return self
 
 
 class Step(Model):
@@ -103,16 +140,16 @@ class Spec(Model):
         ),
     )
     target_groups: list[TargetGroupRef] = Field(
+        default=[],
         description="The target groups that the pods are registered in. A pod serves when it is healthy in "
-        "every one of them.",
+        "every one of them. Absent or empty: those of every TargetGroupBinding whose Service selects pods of "
+        "the Deployment.",
         max_length=32,
-        # An empty list gets past the models: it has a reason of its own, NoTargetGroup. A rule makes it a
-        # set, not the type of list: server-side apply refuses every set of objects.
+        # A rule makes it a set, not the type of list: server-side apply refuses every set of objects.
         json_schema_extra={
-            "minItems": 1,
             "x-kubernetes-list-type": "atomic",
             **validation(
-                "self.all(one, self.exists_one(other, other.arn == one.arn))",
+                "self.all(one, self.exists_one(other, other == one))",
                 "write every target group once",
             ),
         },

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from saferollout.api.model import Spec
+from saferollout.api.model import Spec, TargetGroupRef
 from saferollout.api.quantities import seconds
 from saferollout.decide.observation import Policy
 
@@ -21,10 +21,10 @@ class InvalidSpecError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class ParsedSpec:
-    """A spec that can be followed: the Deployment's name, the ARNs of its target groups, and the policy."""
+    """A spec that can be followed: the Deployment's name, the target groups asked for, and the policy."""
 
     deployment: str
-    target_groups: tuple[str, ...]
+    target_groups: tuple[TargetGroupRef, ...]
     policy: Policy
 
 
@@ -43,7 +43,7 @@ def parse_spec(raw: Mapping[str, Any]) -> ParsedSpec:
         raise InvalidSpecError(problems) from error
     return ParsedSpec(
         deployment=spec.deployment_ref.name,
-        target_groups=tuple(dict.fromkeys(each.arn for each in spec.target_groups)),
+        target_groups=tuple(dict.fromkeys(spec.target_groups)),
         policy=Policy(
             max_surge=spec.step.max_surge,
             health_timeout=seconds(spec.gates.target_health.timeout),

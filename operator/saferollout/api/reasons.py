@@ -59,6 +59,7 @@ class Reason(StrEnum):
     DEPLOYMENT_ALREADY_WRAPPED = "DeploymentAlreadyWrapped"
     STRATEGY_UNSUPPORTED = "StrategyUnsupported"
     NO_TARGET_GROUP = "NoTargetGroup"
+    TARGET_GROUP_UNRESOLVED = "TargetGroupUnresolved"
     TARGET_GROUP_MALFORMED = "TargetGroupMalformed"
     TARGET_GROUP_NOT_FOUND = "TargetGroupNotFound"
     TARGET_GROUP_OTHER_REGION = "TargetGroupOtherRegion"
@@ -209,8 +210,17 @@ EXPLANATIONS: Mapping[Reason, Explanation] = {
     ),
     Reason.NO_TARGET_GROUP: Explanation(
         Phase.DEGRADED,
-        "No target group is given, so nothing can say whether a pod serves.",
-        "List the target groups of the Deployment in spec.targetGroups.",
+        "No target group is given, and none was found behind the Services that select the pods: nothing can "
+        "say whether a pod serves.",
+        "Put the Service behind an ALB or NLB with the AWS Load Balancer Controller, or list target groups "
+        "in spec.targetGroups. The message says how far the way from the pods led.",
+        stalled=True,
+    ),
+    Reason.TARGET_GROUP_UNRESOLVED: Explanation(
+        Phase.DEGRADED,
+        "A TargetGroupBinding or Service that is asked for, or was found, does not lead to a target group.",
+        "The message says where the way ends: correct spec.targetGroups, the binding or the Service. The "
+        "rollout goes on by itself.",
         stalled=True,
     ),
     Reason.TARGET_GROUP_MALFORMED: Explanation(

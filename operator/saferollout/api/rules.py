@@ -31,7 +31,7 @@ class Rule:
     instead: str
     cel: str
     holds: Callable[[object], bool]
-    keywords: Mapping[str, object] = field(default_factory=dict)
+    keywords: Mapping[str, object] = field(default_factory=dict, hash=False)
 
     def check(self, value: object) -> object:
         """Return ``value``, or raise a pydantic error whose message is ``instead``."""
@@ -80,6 +80,19 @@ ObjectName = Annotated[
         cel=f"self.matches('{_NAME_PATTERN}')",
         holds=_matches(_NAME_PATTERN),
         keywords={"minLength": 1, "maxLength": 253},
+    ),
+]
+
+_PORT_NAME_PATTERN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
+_is_port_name = _matches(_PORT_NAME_PATTERN)
+
+ServicePort = Annotated[
+    int | str,
+    Rule(
+        instead="the number or the name of a port of the Service",
+        cel=f"type(self) == int ? self >= 1 && self <= 65535 : self.matches('{_PORT_NAME_PATTERN}')",
+        holds=lambda value: (_is_count(value, 1) and int(str(value)) <= 65535) or _is_port_name(value),
+        keywords={"minimum": 1, "maximum": 65535, "maxLength": 63, "pattern": _PORT_NAME_PATTERN},
     ),
 ]
 

@@ -60,6 +60,9 @@ class TargetGroupStatus(Model):
 
     name: str = Field(description="Name of the target group.")
     arn: str = Field(description="ARN of the target group.")
+    source: str | None = Field(
+        default=None, description="Where it was found: the spec, or a TargetGroupBinding."
+    )
     target_type: str = Field(description="Target type: ip.")
     healthy: NonNegativeInt = Field(description="Targets that are healthy.")
     initial: NonNegativeInt = Field(description="Targets that are being registered or first checked.")

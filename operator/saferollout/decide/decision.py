@@ -97,6 +97,7 @@ class GroupCount:
 
     name: str
     arn: str
+    source: str
     target_type: str
     healthy: int
     initial: int

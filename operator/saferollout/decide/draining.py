@@ -15,7 +15,7 @@ def targets_to_drain(pods: Iterable[Pod], groups: Iterable[TargetGroup], since: 
     for group in groups:
         targets = by_address(group)
         for pod in leaving:
-            for target in targets_of(pod, targets):
+            for target in targets_of(pod, group, targets):
                 if target.state is not TargetState.UNUSED:
                     yield Draining(group.arn, target.id, target.port, pod.name, pod.zone, since)
 
@@ -67,6 +67,8 @@ def without_survivors(entries: Iterable[Draining], rollout: Rollout) -> tuple[Dr
 def _orphans(rollout: Rollout) -> Iterator[Draining]:
     held = {pod.ip for pod in rollout.observation.pods} | rollout.observation.foreign
     for group in rollout.observation.target_groups:
+        if group.shared:
+            continue  # An address that nobody has here may be a pod's of another cluster.
         for target in group.targets or ():
             if target.state is TargetState.DRAINING and target.id not in held:
                 yield Draining(group.arn, target.id, target.port, "", None, rollout.observation.now)

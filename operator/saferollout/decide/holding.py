@@ -85,7 +85,7 @@ def _blocker(rollout: Rollout) -> Wait | None:
         )
         return Wait(Reason.STRATEGY_UNSUPPORTED, message)
     if not seen.target_groups:
-        return Wait(Reason.NO_TARGET_GROUP, "no target group is named: nothing can say that a pod serves")
+        return Wait(Reason.NO_TARGET_GROUP, "there is no target group: nothing can say that a pod serves")
     return next(
         (gates.unanswered(each, rollout) for each in seen.target_groups if each.targets is None), None
     )

@@ -26,12 +26,17 @@ class Strategy:
     max_unavailable: IntOrPercent | None = None
 
 
+Labels = frozenset[tuple[str, str]]
+"""Labels, or a selector of them: what is in the selector has to be among the labels."""
+
+
 @dataclass(frozen=True, slots=True)
 class Deployment:
     """What is read of the wrapped Deployment.
 
     ``template`` is a digest of ``spec.template``; a ReplicaSet with the same digest is its new one.
-    ``ledger`` is the text of the operator's annotation, ``None`` when there is none.
+    ``labels`` are the template's, and so those of the pods to come. ``ledger`` is the text of the operator's
+    annotation, ``None`` when there is none.
     """
 
     namespace: str
@@ -48,6 +53,7 @@ class Deployment:
     template: str
     ledger: str | None = None
     deleting: bool = False
+    labels: Labels = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +62,7 @@ class ReplicaSet:
 
     ``hash`` is its ``pod-template-hash``. ``replicas`` are those it is told to have (``spec.replicas``: what
     the Deployment controller adds up). ``owner`` is the UID of the Deployment. ``noted`` is whether a copy of
-    the operator's annotation is on it.
+    the operator's annotation is on it. ``labels`` are its template's.
     """
 
     name: str
@@ -69,6 +75,15 @@ class ReplicaSet:
     min_ready_seconds: int = 0
     noted: bool = False
     owner: str = ""
+    labels: Labels = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerPort:
+    """A port that a container declares; ``name`` is empty when it has none."""
+
+    number: int
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +100,7 @@ class Pod:
     owner: str
     created_at: float
     ip: str | None = None
-    ports: tuple[int, ...] = ()
+    ports: tuple[ContainerPort, ...] = ()
     node: str | None = None
     zone: str | None = None
     phase: str = "Pending"
@@ -127,10 +142,16 @@ class TargetGroup:
 
     ``targets`` is ``None`` when ELBv2 has not answered; ``problem`` then says why, and ``detail`` in words.
     ``asked_at`` is when the question behind ``targets`` was *sent*, so its age is never understated.
+    ``ports`` are the container ports, by number or name, that are registered in it; empty when nobody says,
+    and any port that a pod declares will do. ``source`` tells people where the group came from. In a
+    ``shared`` one are targets of other clusters too.
     """
 
     arn: str
     name: str
+    ports: tuple[int | str, ...] = ()
+    source: str = ""
+    shared: bool = False
     target_type: str = "ip"
     targets: tuple[Target, ...] | None = None
     asked_at: float = 0.0

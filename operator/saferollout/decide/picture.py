@@ -47,4 +47,4 @@ def _zones(rollout: Rollout) -> tuple[ZoneCount, ...]:
 def _group(group: TargetGroup) -> GroupCount:
     states = Counter(_COLUMN.get(target.state, "") for target in group.targets or ())
     counts = {column: states[column] for column in ("healthy", "initial", "unhealthy", "draining")}
-    return GroupCount(group.name, group.arn, group.target_type, **counts)
+    return GroupCount(group.name, group.arn, group.source, group.target_type, **counts)

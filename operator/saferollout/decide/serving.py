@@ -33,14 +33,26 @@ def by_address(group: TargetGroup) -> Mapping[str, list[Target]]:
     return found
 
 
-def targets_of(pod: Pod, targets: Mapping[str, list[Target]]) -> Iterator[Target]:
-    """Yield the targets that are this pod: its address, and a port one of its containers declares.
+def targets_of(pod: Pod, group: TargetGroup, targets: Mapping[str, list[Target]]) -> Iterator[Target]:
+    """Yield the targets that are this pod: its address, and the ports that are registered in the group.
 
-    A pod that declares no port is matched by its address alone.
+    Names are looked up in the pod itself, as EndpointSlices do: another revision may have another number
+    under the same name. Where nobody says which ports these are, every one the pod declares is, and a pod
+    that declares none is matched by its address alone.
     """
+    ports = _registered(pod, group)
     for target in targets.get(pod.ip or "", ()):
-        if not pod.ports or target.port in pod.ports:
+        if ports is None or target.port in ports:
             yield target
+
+
+def _registered(pod: Pod, group: TargetGroup) -> frozenset[int] | None:
+    """The numbers of the pod's ports that are registered in the group, ``None`` if they may be any."""
+    if not group.ports:
+        return frozenset(port.number for port in pod.ports) or None
+    named = {port.name: port.number for port in reversed(pod.ports)}
+    numbers = (port if isinstance(port, int) else named.get(port) for port in group.ports)
+    return frozenset(number for number in numbers if number is not None)
 
 
 def who_serves(live: Iterable[Pod], groups: Iterable[TargetGroup]) -> Serving:
@@ -60,7 +72,7 @@ def _why_not(pod: Pod, groups: Iterable[tuple[TargetGroup, Mapping[str, list[Tar
         if group.asked_at < pod.ready_since:
             # Whoever had the address before may have been healthy there.
             return f"{group.name} has not been asked since it became Ready"
-        mine = list(targets_of(pod, targets))
+        mine = list(targets_of(pod, group, targets))
         if not mine:
             return f"{pod.ip} is not registered in {group.name}"
         for target in mine:

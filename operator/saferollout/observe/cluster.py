@@ -12,8 +12,12 @@ from kubernetes.aio.client import ApiClient
 
 from saferollout.decide.observation import Deployment, Pod, ReplicaSet
 from saferollout.observe import records
+from saferollout.observe.backoff import Backoff
 from saferollout.observe.index import Groups, Lookup
-from saferollout.observe.informer import Gap, Informer
+from saferollout.observe.informer import Gap, Informer, OptionalInformer
+
+BINDING_APIS = ("elbv2.k8s.aws/v1beta1", "eks.amazonaws.com/v1")
+"""Where TargetGroupBindings are: those of the AWS Load Balancer Controller, and those of EKS Auto Mode."""
 
 
 class Cluster:
@@ -32,11 +36,24 @@ class Cluster:
         ]
         self._pods = [Informer(api, f"/api/v1{scope}/pods", records.pod) for scope in scopes]
         self._nodes = Informer(api, "/api/v1/nodes", records.node)
+        self._services = [Informer(api, f"/api/v1{scope}/services", records.service) for scope in scopes]
+        self._bindings = [
+            OptionalInformer(
+                api,
+                f"/apis/{group}{scope}/targetgroupbindings",
+                records.binding,
+                backoff=Backoff(first=0.5, most=60.0),
+            )
+            for group in BINDING_APIS
+            for scope in scopes
+        ]
         self._informers: Sequence[Informer[Any]] = [
             *self._deployments,
             *self._replica_sets,
             *self._pods,
             self._nodes,
+            *self._services,
+            *self._bindings,
         ]
 
         self._deployment = Lookup[tuple[str, str], Deployment](lambda each: (each.namespace, each.name))
@@ -46,6 +63,8 @@ class Cluster:
         self._pods_of = Groups[str, Pod](lambda each: each.owner or None)
         self._pod_at = Lookup[str, Pod](_own_address)
         self._node = Lookup[str, records.Node](lambda each: each.name)
+        self._services_in = Groups[str, records.Service](lambda each: each.namespace)
+        self._bindings_in = Groups[str, records.Binding](lambda each: each.namespace)
         self._wakes: dict[tuple[str, str], list[asyncio.Event]] = {}
         self._connect()
 
@@ -64,6 +83,12 @@ class Cluster:
             pods.listen(self._pod_at.update)
             pods.listen(self._pod_changed)
         self._nodes.listen(self._node.update)
+        for services in self._services:
+            services.listen(self._services_in.update)
+            services.listen(self._way_changed)
+        for bindings in self._bindings:
+            bindings.listen(self._bindings_in.update)
+            bindings.listen(self._way_changed)
 
     async def run(self) -> None:
         """Keep everything up to date until cancelled."""
@@ -101,9 +126,19 @@ class Cluster:
         """The live pod that has this address for its own (not its Node's)."""
         return self._pod_at.get(address)
 
+    def services(self, namespace: str) -> tuple[records.Service, ...]:
+        """The Services in a namespace."""
+        return self._services_in.get(namespace)
+
+    def bindings(self, namespace: str) -> tuple[records.Binding, ...]:
+        """The TargetGroupBindings in a namespace."""
+        return self._bindings_in.get(namespace)
+
     @contextmanager
     def waking(self, namespace: str, name: str) -> Iterator[asyncio.Event]:
         """An event that is set whenever the Deployment, a ReplicaSet or a pod of it changes.
+
+        Also when anything changes on the way from the namespace's pods to target groups.
 
         Whoever waits for it clears it, before looking.
         """
@@ -139,6 +174,15 @@ class Cluster:
             replica_set = self._replica_set.get(owner)
             if replica_set is not None:
                 self._replica_set_changed(None, replica_set)
+
+    def _way_changed(
+        self, old: records.Service | records.Binding | None, new: records.Service | records.Binding | None
+    ) -> None:
+        namespaces = {each.namespace for each in (old, new) if each is not None}
+        for (namespace, _), wakes in self._wakes.items():
+            if namespace in namespaces:
+                for wake in wakes:
+                    wake.set()
 
     def _wake(self, deployment: Deployment) -> None:
         for wake in self._wakes.get((deployment.namespace, deployment.name), ()):

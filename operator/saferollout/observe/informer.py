@@ -12,6 +12,7 @@ import random
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, Generic, TypeVar
 
 import aiohttp
@@ -188,3 +189,23 @@ class Informer(Generic[R]):
         if self._unserved_since is None:
             self._unserved_since = time.time()
         self.gap = Gap(self._path, self._unserved_since, self._synced.is_set(), trouble)
+
+
+class OptionalInformer(Informer[R]):
+    """Follows a kind that comes with a CustomResourceDefinition, which may not be installed.
+
+    A server that does not know the kind (404) has no objects of it: that is knowledge, and no gap. It is
+    asked again after what ``backoff`` says.
+    """
+
+    async def _follow(self) -> None:
+        try:
+            await super()._follow()
+        except Refused as refused:
+            if refused.code != HTTPStatus.NOT_FOUND:
+                raise
+            self._version = None
+            self._swap({})
+            self.gap = self._unserved_since = None
+            self._synced.set()
+            await asyncio.sleep(self._backoff.failed())

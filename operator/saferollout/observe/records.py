@@ -23,7 +23,7 @@ from saferollout.api.names import (
     POD_TEMPLATE_HASH_LABEL,
     ZONE_LABEL,
 )
-from saferollout.decide.observation import Deployment, Pod, ReplicaSet, Strategy
+from saferollout.decide.observation import ContainerPort, Deployment, Labels, Pod, ReplicaSet, Strategy
 
 Raw = Mapping[str, Any]
 """One object as the API server wrote it."""
@@ -44,6 +44,47 @@ class Node:
     zone: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class ServicePort:
+    """A port of a Service; ``target`` is the number or the name of the container port it leads to."""
+
+    number: int
+    name: str
+    target: int | str
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What is read of a Service: which pods it selects, and where its ports lead. No selector, no pods."""
+
+    namespace: str
+    name: str
+    uid: str
+    selector: Labels
+    ports: tuple[ServicePort, ...]
+
+    def port(self, wanted: int | str) -> ServicePort | None:
+        """The port of that number or name."""
+        return next((each for each in self.ports if wanted in (each.number, each.name)), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """What is read of a ``TargetGroupBinding`` of the AWS Load Balancer Controller, or of EKS Auto Mode.
+
+    It registers the pods behind ``port`` (a number or a name) of ``service`` in the target group ``arn``,
+    which is ``None`` until the controller has found it by name. ``shared``: with pods of other clusters.
+    """
+
+    namespace: str
+    name: str
+    uid: str
+    arn: str | None
+    service: str
+    port: int | str
+    shared: bool
+
+
 def deployment(raw: Raw) -> Deployment:
     """Read a Deployment."""
     meta, spec = raw["metadata"], raw["spec"]
@@ -62,6 +103,7 @@ def deployment(raw: Raw) -> Deployment:
         template=template_digest(spec["template"]),
         ledger=_annotations(meta).get(LEDGER_ANNOTATION),
         deleting="deletionTimestamp" in meta,
+        labels=_template_labels(spec["template"]),
     )
 
 
@@ -82,6 +124,7 @@ def replica_set(raw: Raw) -> ReplicaSet | None:
         min_ready_seconds=spec.get("minReadySeconds", 0),
         noted=LEDGER_ANNOTATION in _annotations(meta),
         owner=owner,
+        labels=_template_labels(spec["template"]),
     )
 
 
@@ -120,9 +163,7 @@ def pod(raw: Raw) -> Pod | None:
         phase=phase,
         ready_since=_ready_since(status),
         terminating="deletionTimestamp" in meta,
-        restarts=max(
-            (each.get("restartCount", 0) for each in status.get("containerStatuses") or ()), default=0
-        ),
+        restarts=_restarts(status),
         deletion_cost=_shared(annotations.get(DELETION_COST_ANNOTATION)),
         cost_before=_shared(annotations.get(COST_BEFORE_ANNOTATION)),
         host_network=host_network,
@@ -133,6 +174,36 @@ def node(raw: Raw) -> Node:
     """Read a Node."""
     meta = raw["metadata"]
     return Node(intern(meta["name"]), meta["uid"], _shared((meta.get("labels") or {}).get(ZONE_LABEL)))
+
+
+def service(raw: Raw) -> Service:
+    """Read a Service."""
+    meta, spec = raw["metadata"], raw["spec"]
+    return Service(
+        namespace=intern(meta["namespace"]),
+        name=meta["name"],
+        uid=meta["uid"],
+        selector=_labels(spec.get("selector")),
+        ports=tuple(
+            ServicePort(each["port"], each.get("name", ""), each.get("targetPort") or each["port"])
+            for each in spec.get("ports") or ()
+        ),
+    )
+
+
+def binding(raw: Raw) -> Binding:
+    """Read a TargetGroupBinding."""
+    meta, spec = raw["metadata"], raw["spec"]
+    reference = spec["serviceRef"]
+    return Binding(
+        namespace=intern(meta["namespace"]),
+        name=meta["name"],
+        uid=meta["uid"],
+        arn=spec.get("targetGroupARN") or None,
+        service=reference["name"],
+        port=reference["port"],
+        shared=spec.get("multiClusterTargetGroup", False),
+    )
 
 
 def template_digest(template: Raw) -> str:
@@ -169,21 +240,34 @@ def _controller(meta: Raw, kind: str) -> str | None:
     return None
 
 
+def _template_labels(template: Raw) -> Labels:
+    labels = (template.get("metadata") or {}).get("labels") or {}
+    return _labels({name: value for name, value in labels.items() if name != POD_TEMPLATE_HASH_LABEL})
+
+
+def _labels(raw: Mapping[str, str] | None) -> Labels:
+    return frozenset((intern(name), intern(value)) for name, value in (raw or {}).items())
+
+
 def _annotations(meta: Raw) -> Mapping[str, str]:
     return meta.get("annotations") or {}
 
 
-def _ports(spec: Raw) -> tuple[int, ...]:
+def _ports(spec: Raw) -> tuple[ContainerPort, ...]:
     """Declared ports of everything that keeps running: containers, and init containers that are sidecars."""
     sidecars = [each for each in spec.get("initContainers") or () if each.get("restartPolicy") == "Always"]
     containers = [*spec["containers"], *sidecars]
     return _shared_ports(
-        tuple(port["containerPort"] for each in containers for port in each.get("ports") or ())
+        tuple(
+            ContainerPort(port["containerPort"], port.get("name", ""))
+            for each in containers
+            for port in each.get("ports") or ()
+        )
     )
 
 
 @lru_cache(maxsize=4096)
-def _shared_ports(ports: tuple[int, ...]) -> tuple[int, ...]:
+def _shared_ports(ports: tuple[ContainerPort, ...]) -> tuple[ContainerPort, ...]:
     """The one tuple that all pods with these ports share."""
     return ports
 

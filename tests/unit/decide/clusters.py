@@ -15,6 +15,7 @@ from saferollout.decide import fences, ledger
 from saferollout.decide.decision import Move
 from saferollout.decide.ledger import Release, Settings
 from saferollout.decide.observation import (
+    ContainerPort,
     Deployment,
     Draining,
     Memory,
@@ -47,7 +48,7 @@ KINDS: tuple[Kind, ...] = (
     ({}, "absent"),
     ({"zone": None}, "healthy"),
     ({"ports": ()}, "healthy"),
-    ({"ports": (9090,)}, "healthy"),
+    ({"ports": (ContainerPort(9090),)}, "healthy"),
     ({"ready_since": NOW - 0.5}, "healthy"),
     ({"ready_since": NOW - 3.5}, "healthy"),
     ({"ready_since": NOW + 2.0}, "healthy"),

@@ -15,6 +15,7 @@ from saferollout.decide import gates, ledger, victims
 from saferollout.decide.decision import Change, Decision
 from saferollout.decide.fences import WALL
 from saferollout.decide.observation import (
+    ContainerPort,
     Deployment,
     Draining,
     Observation,
@@ -50,7 +51,7 @@ def pod(name: str, zone: str | None = "a", *, ready_for: float | None = LONG, **
         "owner": name.split("-", maxsplit=1)[0],
         "created_at": NOW - LONG - 60.0,
         "ip": f"ip-{name}",
-        "ports": (PORT,),
+        "ports": (ContainerPort(PORT, "http"),),
         "node": f"node-{zone}",
         "zone": zone,
         "phase": "Running",

@@ -26,7 +26,9 @@ def serves(pod: Pod, seen: Observation) -> bool:
         if group.targets is None or group.asked_at < pod.ready_since:
             return False
         own = [
-            each for each in group.targets if each.id == pod.ip and (not pod.ports or each.port in pod.ports)
+            each
+            for each in group.targets
+            if each.id == pod.ip and (not pod.ports or each.port in {port.number for port in pod.ports})
         ]
         if not own or any(each.state is not TargetState.HEALTHY for each in own):
             return False
@@ -95,7 +97,9 @@ def _still_draining(seen: Observation) -> Iterator[str]:
                     continue  # chosen once, but alive: it is no retired pod
                 continue
             pod = leaving.get(target.id)
-            its_own = pod is not None and (not pod.ports or target.port in pod.ports)
+            its_own = pod is not None and (
+                not pod.ports or target.port in {port.number for port in pod.ports}
+            )
             if target.state is TargetState.DRAINING and pod is None:
                 yield f"{target.id} drains, and nobody has that address"
             elif its_own or key in recorded:

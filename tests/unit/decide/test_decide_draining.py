@@ -8,7 +8,15 @@ import pytest
 
 from saferollout.api.reasons import Reason
 from saferollout.decide.draining import still_draining, targets_to_drain, without_survivors
-from saferollout.decide.observation import Draining, Memory, Observation, Problem, Target, TargetState
+from saferollout.decide.observation import (
+    ContainerPort,
+    Draining,
+    Memory,
+    Observation,
+    Problem,
+    Target,
+    TargetState,
+)
 from unit.decide.given import GONE, NOW, PORT, fresh, group, pod, pods, rollout_of, with_pod, with_states
 
 
@@ -78,6 +86,12 @@ def test_a_draining_target_at_an_address_that_nobody_has_is_waited_for_too() -> 
     assert [(each.id, each.pod) for each in still_draining(rollout_of(seen))] == [("ip-gone", "")]
 
 
+def test_a_draining_target_at_an_address_that_nobody_has_is_another_clusters_in_a_shared_group() -> None:
+    seen = with_target(fresh(), TargetState.DRAINING)
+    (only,) = seen.target_groups
+    assert drains(replace(seen, target_groups=(replace(only, shared=True),))) == []
+
+
 def test_a_stale_registration_that_does_not_drain_is_nobodys_business() -> None:
     assert drains(with_target(fresh(), TargetState.UNHEALTHY)) == []
 
@@ -111,7 +125,7 @@ def test_the_oldest_comes_first() -> None:
 
 
 def test_every_target_of_a_pod_that_goes_is_put_on_record_in_every_group() -> None:
-    going = replace(pod("v1-1"), ports=(80, 443))
+    going = replace(pod("v1-1"), ports=(ContainerPort(80), ContainerPort(443)))
     web = group([], targets=tuple(Target("ip-v1-1", port, TargetState.HEALTHY) for port in (80, 443, 9999)))
     secure = group([], name="secure", targets=(Target("ip-v1-1", 443, TargetState.INITIAL),))
     recorded = {(each.target_group, each.port) for each in targets_to_drain([going], [web, secure], NOW)}

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from saferollout.decide.observation import Pod, Target, TargetGroup, TargetState
+from saferollout.decide.observation import ContainerPort, Pod, Target, TargetGroup, TargetState
 from saferollout.decide.serving import who_serves
 from unit.decide.given import NOW, PORT, group, pod
 
@@ -53,7 +53,10 @@ def test_an_answer_from_before_the_pod_was_ready_is_about_whoever_had_the_addres
 
 
 def test_a_target_at_a_port_that_the_pod_does_not_have_is_not_its() -> None:
-    assert why_not(replace(POD, ports=(9090,)), group([POD])) == "ip-v1-1 is not registered in web"
+    assert (
+        why_not(replace(POD, ports=(ContainerPort(9090),)), group([POD]))
+        == "ip-v1-1 is not registered in web"
+    )
 
 
 def test_a_pod_that_declares_no_port_is_known_by_its_address() -> None:
@@ -61,7 +64,7 @@ def test_a_pod_that_declares_no_port_is_known_by_its_address() -> None:
 
 
 def test_a_pod_with_two_targets_in_a_group_serves_when_both_are_healthy() -> None:
-    found = replace(POD, ports=(80, 443))
+    found = replace(POD, ports=(ContainerPort(80), ContainerPort(443)))
     both = tuple(Target("ip-v1-1", port, TargetState.HEALTHY) for port in (80, 443))
     half = (both[0], replace(both[1], state=TargetState.INITIAL))
     assert why_not(found, group([], targets=both)) is None
@@ -80,3 +83,19 @@ def test_reasons_come_in_order_of_names_and_only_of_those_asked_for() -> None:
 
 def test_the_moment_an_answer_is_asked_for_is_soon_enough() -> None:
     assert why_not(replace(POD, ready_since=NOW), group([POD], asked_at=NOW)) is None
+
+
+def test_a_port_given_by_its_name_is_looked_up_in_each_pod() -> None:
+    old = replace(POD, ports=(ContainerPort(PORT, "http"), ContainerPort(9090, "metrics")))
+    targets = (
+        Target(POD.ip or "", PORT, TargetState.HEALTHY),
+        Target(POD.ip or "", 9090, TargetState.INITIAL),
+    )
+    assert why_not(old, group([], targets=targets, ports=("http",))) is None
+    assert why_not(old, group([], targets=targets, ports=("metrics",))) == "ip-v1-1:9090 is initial in web"
+    assert why_not(old, group([], targets=targets, ports=("grpc",))) == "ip-v1-1 is not registered in web"
+
+
+def test_a_port_given_by_its_number_need_not_be_declared() -> None:
+    assert why_not(replace(POD, ports=()), group([POD], ports=(PORT,))) is None
+    assert why_not(replace(POD, ports=()), group([POD], ports=(PORT + 1,))) is not None
