@@ -40,7 +40,7 @@ async def start(settings: kopf.OperatorSettings, memo: kopf.Memo, **_: Any) -> N
     settings.posting.event_name_prefix = "saferollout-"
     settings.networking.request_timeout = 30.0
     settings.networking.connect_timeout = 10.0
-    settings.networking.error_backoffs = (1, 2, 3)
+    settings.networking.error_backoffs = (1, 2, 3, 5, 8, 13)  # then it gives up
     settings.watching.server_timeout = 300  # an integer: the API server refuses 300.0
     settings.background.cancellation_polling = 1.0
     memo.stack = AsyncExitStack()
