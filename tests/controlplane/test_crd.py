@@ -31,6 +31,8 @@ SURGE = "write 1 or more pods, or a percent from 1% to 100% such as 25%"
 FLOOR = "write 0 or more pods, or a percent from 0% to 100% such as 50%"
 TIMEOUT = "write a duration above zero such as 90s, 10m or 1h30m"
 NAME = "write the name of an object in this namespace: lower-case letters, digits, '-' and '.'"
+ONE_WAY = "write one of arn, binding and service"
+PORT = "write the number or the name of a port of the Service"
 GROUP = "write the ARN of a target group, such as arn:aws:elasticloadbalancing:"
 
 INVALID: Mapping[str, tuple[Mapping[str, Any], str, *tuple[str, ...]]] = {
@@ -38,8 +40,6 @@ INVALID: Mapping[str, tuple[Mapping[str, Any], str, *tuple[str, ...]]] = {
     "a Deployment without a name": ({"deploymentRef": {}}, "spec.deploymentRef.name", "Required value"),
     "the name of none": ({"deploymentRef": {"name": "Web!"}}, "spec.deploymentRef.name", NAME),
     "an empty name": ({"deploymentRef": {"name": ""}}, "spec.deploymentRef.name", NAME),
-    "no target groups": ({"targetGroups": None}, "spec.targetGroups", "Required value"),
-    "an empty list of them": ({"targetGroups": []}, "spec.targetGroups", "should have at least 1 items"),
     "the same one twice": (
         {"targetGroups": [{"arn": ARN}] * 2},
         "spec.targetGroups",
@@ -50,7 +50,24 @@ INVALID: Mapping[str, tuple[Mapping[str, Any], str, *tuple[str, ...]]] = {
         "spec.targetGroups",
         "must have at most 32 items",
     ),
-    "no ARN": ({"targetGroups": [{}]}, "spec.targetGroups[0].arn", "Required value"),
+    "no way to one": ({"targetGroups": [{}]}, "spec.targetGroups[0]", ONE_WAY),
+    "two ways to one": ({"targetGroups": [{"arn": ARN, "binding": "web"}]}, "spec.targetGroups[0]", ONE_WAY),
+    "the same binding twice": (
+        {"targetGroups": [{"binding": "web"}] * 2},
+        "spec.targetGroups",
+        "write every target group once",
+    ),
+    "the name of no binding": ({"targetGroups": [{"binding": "_"}]}, "spec.targetGroups[0].binding", NAME),
+    "port nothing": (
+        {"targetGroups": [{"service": {"name": "web", "port": 0}}]},
+        "spec.targetGroups[0].service.port",
+        PORT,
+    ),
+    "a port in capitals": (
+        {"targetGroups": [{"service": {"name": "web", "port": "HTTP"}}]},
+        "spec.targetGroups[0].service.port",
+        PORT,
+    ),
     "the ARN of a bucket": (
         {"targetGroups": [{"arn": "arn:aws:s3:::web"}]},
         "spec.targetGroups[0].arn",
@@ -184,6 +201,14 @@ def test_what_is_left_out_is_filled_in_by(way: str, user: User) -> None:
         {"zones": {"minHealthy": "0%"}},
         {"gates": {"targetHealth": {"timeout": "1h30m"}, "drain": {"timeout": "1.5m"}}},
         {"paused": True},
+        {"targetGroups": []},
+        {"targetGroups": [{"binding": "web"}, {"service": {"name": "web"}}]},
+        {
+            "targetGroups": [
+                {"service": {"name": "web", "port": 80}},
+                {"service": {"name": "web", "port": "http"}},
+            ]
+        },
         {"targetGroups": [{"arn": ARN.replace("aws:e", "aws-cn:e")}, {"arn": f"{ARN}0"}]},
     ],
     ids=lambda spec: json.dumps(spec)[:60],

@@ -23,10 +23,12 @@ from saferollout.sim.resources import CONFIG_MAPS, DEPLOYMENTS, NAMESPACES
 pytestmark = pytest.mark.real
 
 RUN_ONE = """
+import signal
 import time
 from controlplane.binaries import find
 from controlplane.plane import ControlPlane
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in what a shell runs in the background
 with ControlPlane(find()) as plane:
     print(plane.folder, plane.parts["etcd"].group, flush=True)
     time.sleep(600)

@@ -129,7 +129,8 @@ class Stage:
     async def events(self, app: App) -> list[str]:
         """Return the reasons of the SafeRollout's Events."""
         found = json.loads(await self.kubectl("get", "events", "-o", "json"))["items"]
-        return [each["reason"] for each in found if each["involvedObject"]["name"] == app.name]
+        mine = {"kind": "SafeRollout", "name": app.name}
+        return [each["reason"] for each in found if mine.items() <= each["involvedObject"].items()]
 
     async def at_rest(self, app: App, image: str | None = None, within: float = 60) -> None:
         """Wait until the SafeRollout says that its Deployment is at rest, and has the image."""

@@ -48,8 +48,8 @@ async def test_when_aws_is_in_trouble_in_mid_rollout_then_nothing_is_retired_and
     opened: Opening, name: str
 ) -> None:
     fault, reason, advice = TROUBLES[name]
-    app = App(replicas=2, min_healthy=0)
-    async with opened(world(target_group("web"))) as stage, door(stage.host.elb) as way:
+    app = App(replicas=2, min_healthy=0, groups=("alb-web",))
+    async with opened(world(target_group("alb-web"))) as stage, door(stage.host.elb) as way:
         await stage.install(app)
         await stage.start_operator(AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2=way.url)
         await stage.wrap(app)
@@ -69,8 +69,8 @@ async def test_when_aws_is_in_trouble_in_mid_rollout_then_nothing_is_retired_and
 
 
 async def test_when_half_of_all_calls_are_throttled_then_the_rollout_completes(opened: Opening) -> None:
-    app = App(replicas=2, min_healthy=0)
-    async with opened(world(target_group("web"))) as stage:
+    app = App(replicas=2, min_healthy=0, groups=("alb-web",))
+    async with opened(world(target_group("alb-web"))) as stage:
         await stage.install(app)
         await stage.start_operator()
         await stage.wrap(app)

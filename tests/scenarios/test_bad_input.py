@@ -173,7 +173,14 @@ REFUSED = {
         "spec.gates.drain.timeout in body should match",
     ),
     "a number for a duration": ({"gates": {"drain": {"timeout": 20}}}, "in body must be of type string"),
-    "no target group": ({"targetGroups": []}, "spec.targetGroups in body should have at least 1 items"),
+    "a target group of too many letters": (
+        {"targetGroups": [{"arn": "a" * 257}]},
+        "spec.targetGroups[0].arn in body should be at most 256 chars",
+    ),
+    "a Service without a name": (
+        {"targetGroups": [{"service": {"port": 80}}]},
+        "spec.targetGroups[0].service.name in body is required",
+    ),
     "text for true or false": ({"paused": "yes"}, "spec.paused in body must be of type boolean"),
     "a field nobody knows": ({"maxSurge": 2}, 'unknown field "spec.maxSurge"'),
 }

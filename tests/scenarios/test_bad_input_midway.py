@@ -23,7 +23,7 @@ async def test_when_the_spec_goes_wrong_in_mid_rollout_then_nothing_is_retired_u
     slow = target_group("web", registration_seconds=300)
     wrongs: list[tuple[Mapping[str, Any], str]] = [
         *((wrong, "InvalidSpec") for wrong in STORED.values()),
-        ({"targetGroups": []}, "NoTargetGroup"),
+        ({"targetGroups": [{"binding": "nothing"}]}, "TargetGroupUnresolved"),
         *(({"targetGroups": [{"arn": arn}]}, told.reason) for arn, told in WRONG_GROUPS.values()),
     ]
     async with opened(world(slow, FUNCTION, BALANCER, NODES, EUROPE)) as stage:
