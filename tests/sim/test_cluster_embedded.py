@@ -74,7 +74,7 @@ async def test_a_running_deployment_is_seen_with_its_pods_in_their_zones(cluster
     seen = looking(cluster)
     assert seen.problems == ()
     assert {pod.zone for pod in seen.pods} == {"us-east-1a", "us-east-1b", "us-east-1c"}
-    assert {pod.ports for pod in seen.pods} == {(80,)}
+    assert {port.number for pod in seen.pods for port in pod.ports} == {80}
     assert [cluster.pod_at(pod.ip or "") for pod in seen.pods] == list(seen.pods)
 
 

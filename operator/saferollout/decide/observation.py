@@ -149,14 +149,14 @@ class TargetGroup:
 
     arn: str
     name: str
-    ports: tuple[int | str, ...] = ()
-    source: str = ""
-    shared: bool = False
     target_type: str = "ip"
     targets: tuple[Target, ...] | None = None
     asked_at: float = 0.0
     problem: Reason | None = None
     detail: str = ""
+    ports: tuple[int | str, ...] = ()
+    source: str = ""
+    shared: bool = False
 
 
 @dataclass(frozen=True, slots=True)
