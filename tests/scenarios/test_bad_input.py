@@ -175,11 +175,11 @@ REFUSED = {
     "a number for a duration": ({"gates": {"drain": {"timeout": 20}}}, "in body must be of type string"),
     "a target group of too many letters": (
         {"targetGroups": [{"arn": "a" * 257}]},
-        "spec.targetGroups[0].arn in body should be at most 256 chars",
+        "spec.targetGroups[0].arn: Too long: may not be more than 256 bytes",
     ),
     "a Service without a name": (
         {"targetGroups": [{"service": {"port": 80}}]},
-        "spec.targetGroups[0].service.name in body is required",
+        "spec.targetGroups[0].service.name: Required value",
     ),
     "text for true or false": ({"paused": "yes"}, "spec.paused in body must be of type boolean"),
     "a field nobody knows": ({"maxSurge": 2}, 'unknown field "spec.maxSurge"'),
