@@ -27,9 +27,10 @@ lint: $(INSTALLED) ## style, types
 bench: $(INSTALLED) ## what a decision costs, and what a cached pod weighs
 	$(BIN)/python -m tests.bench
 
-generate: $(INSTALLED) ## what is made from the models: the CRD, the table of reasons
+generate: $(INSTALLED) ## what is made from the models: the CRD, the tables of reasons and states
 	$(BIN)/python -m saferollout.api.crd > crds/saferollouts.yaml
 	$(BIN)/python -m saferollout.api.reasons > docs/reasons.md
+	$(BIN)/python -m saferollout.decide.target_states > docs/target-states.md
 
 lock: $(INSTALLED) ## newest versions that fit; an environment with uv is needed
 	uv pip compile --quiet --universal --no-emit-index-url --no-header --upgrade pyproject.toml -o requirements.lock

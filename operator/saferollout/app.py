@@ -32,7 +32,7 @@ async def running(options: Options) -> AsyncIterator[Parts]:
             api,
             Cluster(api, options.namespaces),
             rollouts,
-            TargetHealth(patience=options.patience),
+            TargetHealth(patience=options.patience, rate=options.describe_rate),
             Reminder(api, rollouts),
             options,
         )

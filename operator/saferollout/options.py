@@ -21,6 +21,12 @@ class Options(BaseModel):
     poll_interval: float = Field(
         default=5.0, ge=0.05, description="Seconds between two looks at ELBv2 while something is awaited."
     )
+    describe_rate: float = Field(
+        default=5.0,
+        gt=0.0,
+        description="Questions to ELBv2 a second at the most, for each account and Region. AWS allows about"
+        " 10, shared with everything else.",
+    )
     least_fence: float = Field(
         default=15.0,
         ge=1.0,

@@ -26,7 +26,7 @@ from saferollout.sim.world import World
 _REST_SECONDS = 8.0
 
 _WRITES = {"POST", "PUT", "PATCH", "DELETE"}
-_OPTIONS = ("--poll-interval", "0.5", "--settle", "0.3", "--least-fence", "2")
+_OPTIONS = ("--poll-interval", "0.5", "--settle", "0.3", "--least-fence", "2", "--describe-rate", "50")
 _APP = App(replicas=6, step=2)
 _USER_AGENT = "bench"
 _PATIENCE_SECONDS = 90.0

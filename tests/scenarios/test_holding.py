@@ -29,7 +29,7 @@ async def test_given_an_image_that_fails_its_checks_then_nothing_is_retired_unti
             await asyncio.sleep(LONG_ENOUGH)
             status = await stage.status(app)
             assert status["phase"] == "Holding"
-            assert "unhealthy in alb-web (Target.ResponseCodeMismatch)" in status["message"]
+            assert "unhealthy in alb-web (Target.ResponseCodeMismatch: " in status["message"]
             assert status["replicas"] == {"desired": 3, "updated": 1, "serving": 3, "draining": 0}
             assert "HealthTimeout" in await stage.events(app)
             await stage.set_image(app, "web:3")
@@ -112,3 +112,39 @@ async def test_every_wait_is_named_within_a_poll_and_says_since_when(opened: Ope
     reasons = [reason for reason, _, _ in told]
     assert {"WaitingForHealth", "WaitingForReadyAge", "Complete"} <= set(reasons)
     assert all(since and message for _, since, message in told)
+
+
+async def test_given_a_zonal_shift_then_nothing_is_retired_until_it_is_over(opened: Opening) -> None:
+    app = App(replicas=3, groups=("alb-web",))
+    async with opened(world(target_group("alb-web"))) as stage:
+        await stage.install(app)
+        await stage.start_operator()
+        await stage.wrap(app)
+        async with stage.observed(app) as seen:
+            await stage.set_image(app, "web:2")
+            await stage.reason_is(app, "WaitingForHealth")
+            await stage.control("PUT", "zones/us-east-1b/shift")
+            await stage.reason_is(app, "ZonalShift")
+            status = await stage.status(app)
+            assert status["message"] == "requests to alb-web are shifted away from us-east-1b"
+            pods = seen.observer.samples[-1].live.keys()
+            await asyncio.sleep(LONG_ENOUGH)
+            assert seen.observer.samples[-1].live.keys() == pods
+            await stage.control("DELETE", "zones/us-east-1b/shift")
+            await stage.at_rest(app, "web:2")
+        assert await stage.failed_requests(app, seen.begun) == {}
+
+
+async def test_given_a_zone_that_the_load_balancer_lacks_then_the_message_says_so(opened: Opening) -> None:
+    app = App(replicas=2, groups=("alb-web",), min_healthy=0)
+    narrow = target_group("alb-web", zones=TWO_ZONES)
+    async with opened(world(narrow, zones=("us-east-1a", "us-east-1c"))) as stage:
+        await stage.apply(app.deployment(), app.service(), *app.bindings(), app.rollout())
+        await stage.start_operator()
+
+        async def explained() -> bool:
+            message = (await stage.status(app)).get("message", "")
+            return "an Availability Zone that is not enabled for the load balancer" in message
+
+        await stage.set_image(app, "web:2")
+        await stage.until(explained, "the zone is explained", within=30)

@@ -44,6 +44,7 @@ PATIENCE = 2.0
 class Scene:
     """An endpoint with a few target groups, and somebody who asks it."""
 
+    url: str
     endpoint: Endpoint
     faults: Faults
     groups: dict[str, TargetGroup]
@@ -78,12 +79,12 @@ async def scene() -> AsyncIterator[Scene]:
     app = web.Application()
     app.add_routes(endpoint.routes())
     async with serving(app) as url, asking(partial(elb.connect, SESSION, url)) as health:
-        yield Scene(endpoint, faults, groups, health)
+        yield Scene(url, endpoint, faults, groups, health)
 
 
 @asynccontextmanager
-async def asking(connect: Callable[[], Any]) -> AsyncIterator[TargetHealth]:
-    health = TargetHealth(connect, patience=PATIENCE)
+async def asking(connect: Callable[[], Any], rate: float = 100.0) -> AsyncIterator[TargetHealth]:
+    health = TargetHealth(connect, patience=PATIENCE, rate=rate)
     try:
         yield health
     finally:
@@ -264,3 +265,14 @@ async def test_calls_are_counted_by_outcome(scene: Scene) -> None:
     scene.faults.rules = (FaultRule(error="Throttling", operation="DescribeTargetHealth"),)
     await scene.ask()
     assert (count("ok"), count("Throttled")) == (before[0] + 1, before[1] + 1)
+
+
+async def test_a_question_beyond_the_rate_waits_for_its_turn_and_says_so(scene: Scene) -> None:
+    arns = [scene.groups["web"].config.arn]
+    async with asking(partial(elb.connect, SESSION, scene.url), rate=0.3) as slow:
+        (first,) = await slow.ask(arns, not_before=time.time())
+        assert (first.problem, first.targets) == (None, ())
+        (queued,) = await slow.ask(arns, not_before=time.time())
+    assert (queued.problem, queued.targets) == (Reason.THROTTLED, ())
+    assert "waits for its turn" in queued.detail
+    assert scene.calls("DescribeTargetHealth") == 1

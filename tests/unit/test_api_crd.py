@@ -9,6 +9,7 @@ from saferollout.api import reasons
 from saferollout.api.crd import custom_resource_definition, manifest
 from saferollout.api.parsing import parse_spec
 from saferollout.api.schema import NotStructuralError, structural
+from saferollout.decide import target_states
 from saferollout.decide.observation import Policy
 from structural import complaints, nodes, violations
 
@@ -32,6 +33,12 @@ def test_the_crd_in_the_tree_is_the_one_the_models_make() -> None:
 def test_the_documented_reasons_are_those_in_the_table() -> None:
     assert (ROOT / "docs/reasons.md").read_text() == reasons.documentation(), (
         "python -m saferollout.api.reasons > docs/reasons.md"
+    )
+
+
+def test_the_documented_states_of_targets_are_those_in_the_table() -> None:
+    assert (ROOT / "docs/target-states.md").read_text() == target_states.page(), (
+        "python -m saferollout.decide.target_states > docs/target-states.md"
     )
 
 

@@ -46,6 +46,7 @@ class Reason(StrEnum):
     DRAIN_TIMEOUT = "DrainTimeout"
     ZONE_FLOOR = "ZoneFloor"
     ZONE_UNKNOWN = "ZoneUnknown"
+    ZONAL_SHIFT = "ZonalShift"
     CAPACITY_LOW = "CapacityLow"
     TARGET_HEALTH_STALE = "TargetHealthStale"
     CACHE_STALE = "CacheStale"
@@ -152,6 +153,12 @@ EXPLANATIONS: Mapping[Reason, Explanation] = {
         Phase.HOLDING,
         "The zone of a serving pod is not known, so neither is what its zone would be left with.",
         "Give the node the label topology.kubernetes.io/zone, or set zones.minHealthy to 0.",
+    ),
+    Reason.ZONAL_SHIFT: Explanation(
+        Phase.HOLDING,
+        "A zonal shift is active: a zone's targets get no requests, however healthy they are, and those of "
+        "the others carry them. No old pod goes.",
+        "Nothing, or end the shift. The rollout goes on by itself when it is over.",
     ),
     Reason.CAPACITY_LOW: Explanation(
         Phase.HOLDING,

@@ -33,6 +33,7 @@ def _option(field: str, *names: str) -> Any:
 def run(  # noqa: PLR0913, PLR0917 - typer makes an option of every parameter
     namespaces: Annotated[list[str] | None, _option("namespaces", "--namespace", "-n")] = None,
     poll_interval: Annotated[float | None, _option("poll_interval")] = None,
+    describe_rate: Annotated[float | None, _option("describe_rate")] = None,
     least_fence: Annotated[float | None, _option("least_fence")] = None,
     settle: Annotated[float | None, _option("settle")] = None,
     listen: Annotated[str | None, _option("listen")] = None,
@@ -47,6 +48,7 @@ def run(  # noqa: PLR0913, PLR0917 - typer makes an option of every parameter
     given = {
         "namespaces": tuple(namespaces or ()) or None,
         "poll_interval": poll_interval,
+        "describe_rate": describe_rate,
         "least_fence": least_fence,
         "settle": settle,
         "listen": listen,

@@ -23,7 +23,7 @@ Manifest = Mapping[str, Any]
 NAMESPACE = "default"
 
 _OPERATOR = (
-    *("--poll-interval", "0.3", "--settle", "0.3", "--least-fence", "1"),
+    *("--poll-interval", "0.3", "--settle", "0.3", "--least-fence", "1", "--describe-rate", "100"),
     *("--listen", "127.0.0.1", "--port", "0"),
 )
 """As fast as a site in fast motion needs it. For a real one the defaults are right."""

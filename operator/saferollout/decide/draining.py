@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from saferollout.decide.observation import Draining, Pod, TargetGroup, TargetState
 from saferollout.decide.rollout import Rollout
 from saferollout.decide.serving import by_address, targets_of
+from saferollout.decide.target_states import is_drained
 
 
 def targets_to_drain(pods: Iterable[Pod], groups: Iterable[TargetGroup], since: float) -> Iterator[Draining]:
@@ -16,7 +17,7 @@ def targets_to_drain(pods: Iterable[Pod], groups: Iterable[TargetGroup], since: 
         targets = by_address(group)
         for pod in leaving:
             for target in targets_of(pod, group, targets):
-                if target.state is not TargetState.UNUSED:
+                if not is_drained(target):
                     yield Draining(group.arn, target.id, target.port, pod.name, pod.zone, since)
 
 
@@ -24,8 +25,8 @@ def still_draining(rollout: Rollout) -> tuple[Draining, ...]:
     """Return every target that is not drained, oldest first.
 
     They are those on record, those of pods on their way out (whoever sent them), and those that ELBv2 calls
-    ``draining`` at an address no live pod has. A target is drained when it is ``unused`` or absent (AWS:
-    *Target health status*); an address that a live pod has is that pod's.
+    ``draining`` at an address no live pod has. What is drained: `target_states`; an address that a live pod
+    has is that pod's.
     """
     seen = rollout.observation
     leaving = [pod for pod in seen.pods if pod.terminating]
@@ -51,7 +52,7 @@ def still_draining(rollout: Rollout) -> tuple[Draining, ...]:
         if entry.target_group not in listed:
             return True
         return any(
-            target.port == entry.port and target.state is not TargetState.UNUSED
+            target.port == entry.port and not is_drained(target)
             for target in listed[entry.target_group].get(entry.id, ())
         )
 

@@ -54,6 +54,18 @@ def unanswered(group: TargetGroup, rollout: Rollout) -> Wait | None:
     )
 
 
+def not_shifted(step: Step) -> Wait | None:
+    """No zonal shift is active: the other zones carry the requests of the one that is shifted away."""
+    seen = step.rollout.observation
+    zone_of = {pod.ip: pod.zone for pod in seen.pods}
+    for group in seen.target_groups:
+        away = {zone_of.get(target.id) or target.id for target in group.targets or () if target.shifted}
+        if away:
+            message = f"requests to {group.name} are shifted away from {shortened(sorted(away))}"
+            return Wait(Reason.ZONAL_SHIFT, message)
+    return None
+
+
 def settled(step: Step) -> Wait | None:
     """The controllers have done what the last change asked of them."""
     missing = step.rollout.unsettled
@@ -159,6 +171,7 @@ Gate = Callable[[Step], Wait | None]
 
 GATES: tuple[Gate, ...] = (
     targets_known,
+    not_shifted,
     settled,
     healthy,
     drained,

@@ -127,13 +127,17 @@ class TargetState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One target as ``DescribeTargetHealth`` lists it."""
+    """One target as ``DescribeTargetHealth`` lists it.
+
+    ``shifted``: an administrative override, such as a zonal shift, keeps requests from it, however healthy.
+    """
 
     id: str
     port: int
     state: TargetState
     reason: str = ""
     description: str = ""
+    shifted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from saferollout.decide.observation import Pod, Target, TargetGroup, TargetState
+from saferollout.decide import target_states
+from saferollout.decide.observation import Pod, Target, TargetGroup
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,6 @@ def _why_not(pod: Pod, groups: Iterable[tuple[TargetGroup, Mapping[str, list[Tar
         if not mine:
             return f"{pod.ip} is not registered in {group.name}"
         for target in mine:
-            if target.state is not TargetState.HEALTHY:
-                because = f" ({target.reason})" if target.reason else ""
-                return f"{target.id}:{target.port} is {target.state} in {group.name}{because}"
+            if not target_states.serves(target):
+                return target_states.explained(target, group.name)
     return None

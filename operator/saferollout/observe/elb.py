@@ -32,6 +32,9 @@ CONFIG = Config(
     user_agent_extra="saferollout",
 )
 
+SHIFTED = frozenset({"zonal_shift_active", "zonal_shift_delegated_to_dns"})
+"""Values of ``TargetAdministrativeOverrideEnum`` under which a target gets no requests."""
+
 REQUESTS = Counter(
     "saferollout_elbv2_requests_total",
     "Questions put to ELBv2, by operation and outcome (ok, or the reason of the failure).",
@@ -95,10 +98,12 @@ def _target(raw: TargetHealthDescriptionTypeDef) -> Target:
     target, health = raw.get("Target", {}), raw.get("TargetHealth", {})
     state, description = health.get("State", ""), health.get("Description", "")
     known = state in frozenset(TargetState)
+    override = raw.get("AdministrativeOverride", {}).get("State", "")
     return Target(
         id=target.get("Id", ""),
         port=target.get("Port", 0),
         state=TargetState(state) if known else TargetState.UNAVAILABLE,
         reason=health.get("Reason", ""),
         description=description if known else f"state {state!r}: {description}",
+        shifted=override in SHIFTED,
     )

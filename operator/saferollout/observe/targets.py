@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -15,6 +16,7 @@ from saferollout.decide.observation import Problem, TargetGroup
 from saferollout.observe import arn as arns
 from saferollout.observe import elb, elb_errors
 from saferollout.observe.backoff import Backoff
+from saferollout.observe.bucket import TokenBucket
 
 if TYPE_CHECKING:
     from mypy_boto3_elbv2 import ElasticLoadBalancingv2Client
@@ -31,16 +33,17 @@ class _Group:
     """What is known of one target group.
 
     ``retry_at``: not to be asked again before, after a failure. ``took_off_at``: when the question under way
-    was sent off, by the monotonic clock.
+    was put, by the monotonic clock; ``queues`` while it waits for its turn.
     """
 
     answer: TargetGroup
-    region: str
+    arn: arns.TargetGroupArn
     described_at: float = 0.0
     retry_at: float = 0.0
     backoff: Backoff = field(default_factory=lambda: Backoff(first=1.0, most=30.0))
     flight: asyncio.Task[None] | None = None
     took_off_at: float = 0.0
+    queues: bool = False
 
 
 class TargetHealth:
@@ -56,6 +59,7 @@ class TargetHealth:
         connect: Callable[[], ElasticLoadBalancingv2Client] = elb.connect,
         *,
         patience: float,
+        rate: float,
     ) -> None:
         self._connect = connect
         self._patience = patience
@@ -63,6 +67,7 @@ class TargetHealth:
         self._connecting = threading.Lock()
         self._threads = ThreadPoolExecutor(elb.THREADS, thread_name_prefix="elbv2")
         self._groups: dict[str, _Group] = {}
+        self._buckets: defaultdict[tuple[str, str], TokenBucket] = defaultdict(lambda: TokenBucket(rate))
 
     async def ask(self, target_groups: Iterable[str], *, not_before: float) -> tuple[TargetGroup, ...]:
         """Return the state of these target groups (ARNs), in the same order.
@@ -84,7 +89,7 @@ class TargetHealth:
                 f"{arn!r} is not the ARN of a target group. What to do: write one such as {arns.EXAMPLE}."
             )
             return TargetGroup(arn, arn, problem=Reason.TARGET_GROUP_MALFORMED, detail=detail)
-        group = self._groups.setdefault(arn, _Group(TargetGroup(arn, parsed.name), parsed.region))
+        group = self._groups.setdefault(arn, _Group(TargetGroup(arn, parsed.name), parsed))
         while group.answer.asked_at < not_before and time.time() >= group.retry_at:
             if group.flight is None or group.flight.done():
                 group.flight = asyncio.create_task(self._refresh(group))
@@ -93,11 +98,15 @@ class TargetHealth:
             left = group.took_off_at + patience - time.monotonic()
             await asyncio.wait([group.flight], timeout=max(0.0, left))
             if not group.flight.done():
-                return _with(group.answer, _SILENCE)
+                return _with(group.answer, _QUEUE if group.queues else _SILENCE)
         return group.answer
 
     async def _refresh(self, group: _Group) -> None:
         loop = asyncio.get_running_loop()
+        bucket = self._buckets[group.arn.account, group.arn.region]
+        group.queues = True
+        await asyncio.sleep(bucket.take(1 + _is_to_be_described(group)))
+        group.queues = False
         try:
             group.answer = await loop.run_in_executor(self._threads, self._look, group)
         except elb.Unanswered as unanswered:
@@ -116,10 +125,10 @@ class TargetHealth:
             Unanswered: No answer, or a target group that cannot be followed.
         """
         client, arn = self._connected(), group.answer.arn
-        if group.region != client.meta.region_name:
+        if group.arn.region != client.meta.region_name:
             raise elb.Unanswered(_other_region(group, client.meta.region_name))
         kind = group.answer.target_type
-        if time.time() - group.described_at > DESCRIBED_SECONDS:
+        if _is_to_be_described(group):
             kind = elb.target_type(client, arn)
             if kind != "ip":
                 raise elb.Unanswered(_unsupported(group, kind))
@@ -139,6 +148,10 @@ class TargetHealth:
             return self._client
 
 
+def _is_to_be_described(group: _Group) -> bool:
+    return time.time() - group.described_at > DESCRIBED_SECONDS
+
+
 def _with(answer: TargetGroup, problem: Problem) -> TargetGroup:
     return replace(answer, problem=problem.reason, detail=problem.message)
 
@@ -148,12 +161,18 @@ _SILENCE = Problem(
     f"ELBv2 does not answer. What to do: {elb_errors.REMEDIES[Reason.ENDPOINT_UNREACHABLE]}.",
 )
 
+_QUEUE = Problem(
+    Reason.THROTTLED,
+    "more target groups are awaited than may be asked about at this rate: the question waits for its turn."
+    " What to do: nothing, it only takes longer; or raise --describe-rate if the account's limit allows it.",
+)
+
 
 def _other_region(group: _Group, ours: str) -> Problem:
     return Problem(
         Reason.TARGET_GROUP_OTHER_REGION,
-        f"target group {group.answer.name} is in {group.region}, the operator asks in {ours}. What to do:"
-        f" correct the ARN, or run an operator with AWS_DEFAULT_REGION={group.region}.",
+        f"target group {group.answer.name} is in {group.arn.region}, the operator asks in {ours}. What to do:"
+        f" correct the ARN, or run an operator with AWS_DEFAULT_REGION={group.arn.region}.",
     )
 
 

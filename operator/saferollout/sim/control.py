@@ -7,6 +7,8 @@
 ``DELETE /sim/pods/{namespace}/{name}``           the pod ends at once
 ``POST /sim/pods/{namespace}/{name}/silence``     the pod answers nobody any more
 ``POST /sim/pods/{namespace}/{name}/revive``      it answers again
+``PUT /sim/zones/{name}/shift``                   a zonal shift: no load balancer sends anything there
+``DELETE /sim/zones/{name}/shift``                the shift is over
 ================================================  ========================================================
 """
 
@@ -36,6 +38,8 @@ class Control:
             web.get("/sim/world", self._describe),
             web.get("/sim/traffic", self._read_traffic),
             web.delete("/sim/nodes/{name}", self._kill_node),
+            web.put("/sim/zones/{name}/shift", self._on_zone(set.add)),
+            web.delete("/sim/zones/{name}/shift", self._on_zone(set.discard)),
             web.delete("/sim/pods/{namespace}/{name}", self._on_pod(outages.kill_pod)),
             web.post("/sim/pods/{namespace}/{name}/silence", self._on_pod(outages.silence)),
             web.post("/sim/pods/{namespace}/{name}/revive", self._on_pod(outages.revive)),
@@ -65,6 +69,16 @@ class Control:
     async def _kill_node(self, request: web.Request) -> web.Response:
         self._site.outages.kill_node(request.match_info["name"])
         return web.json_response({})
+
+    def _on_zone(self, change: Callable[[set[str], str], None]) -> Handler:
+        """Make the handler of a route that changes which zones are shifted away."""
+
+        async def handle(request: web.Request) -> web.Response:
+            for group in self._site.groups.values():
+                change(group.shifted, request.match_info["name"])
+            return web.json_response({})
+
+        return handle
 
     def _on_pod(self, break_it: Callable[[Key], None]) -> Handler:
         """Make the handler of a route that does something to one pod."""

@@ -83,6 +83,19 @@ def test_a_problem_is_none_of_the_gates_while_the_answer_is_young() -> None:
     assert closed(gates.targets_known, replace(seen, target_groups=(tried,))) is None
 
 
+# --- not_shifted
+
+
+def test_a_zonal_shift_closes_and_says_which_zone() -> None:
+    seen = releasable()
+    (web,) = seen.target_groups
+    away = tuple(replace(target, shifted=target.id == "ip-v1-2") for target in web.targets or ())
+    assert closed(gates.not_shifted, replace(seen, target_groups=(replace(web, targets=away),))) == (
+        Reason.ZONAL_SHIFT,
+        "requests to web are shifted away from b",
+    )
+
+
 # --- settled
 
 

@@ -23,6 +23,17 @@ _TARGET_GROUP_ARN = re.compile(
 _INSTANCE_ID = re.compile(r"i-[0-9a-f]{8,17}")
 _PAGE = 400
 
+_NO_OVERRIDE = {
+    "State": "no_override",
+    "Reason": "AdministrativeOverride.NoOverride",
+    "Description": "No override is currently active on target",
+}
+_SHIFT = {
+    "State": "zonal_shift_active",
+    "Reason": "AdministrativeOverride.ZonalShiftActive",
+    "Description": "Zonal shift is active on target",
+}
+
 
 def describe_target_health(groups: TargetGroups, query: Query) -> Reply:
     """Answer for all targets, or for those asked for: one that is not registered is ``unused`` then."""
@@ -41,11 +52,7 @@ def describe_target_health(groups: TargetGroups, query: Query) -> Reply:
                 "HealthCheckPort": str(group.config.health_check.port or address.port),
                 "TargetHealth": _health(health),
                 "AnomalyDetection": {"Result": "normal", "MitigationInEffect": "no"} if included else None,
-                "AdministrativeOverride": {
-                    "State": "no_override",
-                    "Reason": "AdministrativeOverride.NoOverride",
-                    "Description": "No override is currently active on target",
-                },
+                "AdministrativeOverride": _SHIFT if zones.get(address) in group.shifted else _NO_OVERRIDE,
             }
             for address, health in found
         ]

@@ -17,16 +17,21 @@ _LAST_RESORT = frozenset({TargetState.UNHEALTHY, TargetState.UNHEALTHY_DRAINING}
 class Routing:
     """Where new requests go.
 
-    ``up`` are the targets taken for healthy. ``stray`` are those that are being deregistered and get requests
+    ``stray`` are those that are being deregistered and get requests
     all the same, for the ``stray_seconds`` of the group.
     """
 
     def __init__(self, timeline: Timeline, group: TargetGroup) -> None:
-        self.up: tuple[Target, ...] = ()
+        self._up: tuple[Target, ...] = ()
         self.stray: tuple[Target, ...] = ()
         self._timeline = timeline
         self._group = group
         group.subscribe(self._hear)
+
+    @property
+    def up(self) -> tuple[Target, ...]:
+        """The targets that are taken for healthy, in zones that are not shifted away."""
+        return tuple(target for target in self._up if target.zone not in self._group.shifted)
 
     @property
     def has_registered(self) -> bool:
@@ -45,10 +50,10 @@ class Routing:
             self._timeline.after_scaled(until, partial(self._let_go, target))
 
     def _learn(self, target: Target, health: Health) -> None:
-        was_up = target in self.up
-        self.up = _without(self.up, target)
+        was_up = target in self._up
+        self._up = _without(self._up, target)
         if health.state in _TAKES_TRAFFIC:
-            self.up = (*self.up, target)
+            self._up = (*self._up, target)
         elif was_up and health is DRAINING:
             self.stray = (*self.stray, target)
 

@@ -62,6 +62,8 @@ class TargetGroup:
         self._timeline = timeline
         self._probe = probe
         self._zone_of = zone_of
+        self.shifted: set[str] = set()
+        """Zones that a zonal shift keeps requests from."""
         self._targets: dict[Address, Target] = {}
         self._listeners: list[Listener] = []
 
