@@ -95,6 +95,7 @@ class Loop:
         self._backoff = Backoff(first=0.5, most=patience)
         self._refusals = Refusals(Backoff(first=0.5, most=patience))
         self._written: tuple[int, Status] | None = None
+        self._watched_since = self._looked_at = -math.inf
 
     async def run(self, stopped: Stopper) -> None:
         """Take turn after turn until stopped or done. Nothing that goes wrong in one ends the loop."""
@@ -181,8 +182,12 @@ class Loop:
             arns = [each.arn for each in resolved.groups]
             answers = await self._parts.health.ask(arns, not_before=asked_since)
             groups = tuple(map(Found.answered, resolved.groups, answers))
+        now = time.time()
+        if now - self._looked_at > options.tuning.stale_after:
+            self._watched_since = now
+        self._looked_at = now
         begun = Observation(
-            now=time.time(),
+            now=now,
             name=found.name,
             policy=policy,
             tuning=options.tuning,
@@ -190,6 +195,7 @@ class Loop:
             target_groups=groups,
             problems=tuple(problems),
             deleting=found.deleting,
+            watched_since=self._watched_since,
         )
         return snapshot(self._parts.cluster, found.namespace, self._deployment, begun)
 

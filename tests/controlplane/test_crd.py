@@ -30,6 +30,7 @@ WAYS = {
 SURGE = "write 1 or more pods, or a percent from 1% to 100% such as 25%"
 FLOOR = "write 0 or more pods, or a percent from 0% to 100% such as 50%"
 TIMEOUT = "write a duration above zero such as 90s, 10m or 1h30m"
+SPAN = "write a duration such as 0s, 90s or 10m"
 NAME = "write the name of an object in this namespace: lower-case letters, digits, '-' and '.'"
 ONE_WAY = "write one of arn, binding and service"
 PORT = "write the number or the name of a port of the Service"
@@ -91,6 +92,11 @@ INVALID: Mapping[str, tuple[Mapping[str, Any], str, *tuple[str, ...]]] = {
         "spec.gates.targetHealth.timeout",
         TIMEOUT,
     ),
+    "time that runs backwards": (
+        {"gates": {"targetHealth": {"stableFor": "-1s"}}},
+        "spec.gates.targetHealth.stableFor",
+        SPAN,
+    ),
     "no time at all": ({"gates": {"drain": {"timeout": "0s"}}}, "spec.gates.drain.timeout", TIMEOUT),
     "time without a unit": (
         {"gates": {"drain": {"timeout": 90}}},
@@ -98,7 +104,7 @@ INVALID: Mapping[str, tuple[Mapping[str, Any], str, *tuple[str, ...]]] = {
         "must be of type string",
         "expected string",
     ),
-    "time that runs backwards": (
+    "health that runs backwards": (
         {"gates": {"drain": {"timeout": "-1m"}}},
         "spec.gates.drain.timeout",
         TIMEOUT,
@@ -115,7 +121,7 @@ DEFAULTS = {
     "deploymentRef": {"name": "web"},
     "targetGroups": [{"arn": ARN}],
     "step": {"maxSurge": 1},
-    "gates": {"targetHealth": {"timeout": "10m"}, "drain": {"timeout": "20m"}},
+    "gates": {"targetHealth": {"timeout": "10m", "stableFor": "0s"}, "drain": {"timeout": "20m"}},
     "zones": {"minHealthy": 1},
     "paused": False,
 }
@@ -199,7 +205,7 @@ def test_what_is_left_out_is_filled_in_by(way: str, user: User) -> None:
         {"step": {"maxSurge": "100%"}},
         {"zones": {"minHealthy": 0}},
         {"zones": {"minHealthy": "0%"}},
-        {"gates": {"targetHealth": {"timeout": "1h30m"}, "drain": {"timeout": "1.5m"}}},
+        {"gates": {"targetHealth": {"timeout": "1h30m", "stableFor": "90s"}, "drain": {"timeout": "1.5m"}}},
         {"paused": True},
         {"targetGroups": []},
         {"targetGroups": [{"binding": "web"}, {"service": {"name": "web"}}]},

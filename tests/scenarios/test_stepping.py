@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import pytest
 
 from scenarios.conftest import Opening
@@ -35,3 +37,31 @@ async def test_given_a_deployment_when_a_new_image_comes_then_it_rolls_out_witho
         assert await stage.failed_requests(app, seen.begun) == {}
         await stage.kubectl("delete", "saferollout", app.name, "--timeout=15s")
         assert await stage.deployment(app) == before
+
+
+async def test_given_health_without_a_break_is_asked_for_then_a_break_is_what_the_operator_did_not_see(
+    opened: Opening,
+) -> None:
+    app = App(replicas=2, groups=("alb-web",), min_healthy=0)
+    async with opened(world(target_group("alb-web"))) as stage:
+        await stage.install(app)
+        await stage.start_operator()
+        await stage.wrap(app, gates={"targetHealth": {"stableFor": "5s"}})
+
+        async def told(moment: str) -> float:
+            text = (await stage.status(app))["step"].get(moment)
+            return datetime.fromisoformat(text).timestamp() if text else 0.0
+
+        async def is_timed() -> bool:
+            return await told("servingSince") > 0
+
+        async with stage.observed(app) as seen:
+            await stage.set_image(app, "web:2")
+            await stage.until(is_timed, "the new pod serves", within=40)
+            first = await told("servingSince")
+            await stage.kill_operator()
+            await stage.start_operator()
+            await stage.step_is(app, 2)
+            assert await told("startedAt") - first > 5 + 1, "the operator was away for more than a second"
+            await stage.at_rest(app, "web:2")
+        assert await stage.failed_requests(app, seen.begun) == {}

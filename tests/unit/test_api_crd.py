@@ -82,6 +82,7 @@ def test_every_duration_and_quantity_has_a_default() -> None:
     assert leaves == {
         "step.maxSurge": 1,
         "gates.targetHealth.timeout": "10m",
+        "gates.targetHealth.stableFor": "0s",
         "gates.drain.timeout": "20m",
         "zones.minHealthy": 1,
         "paused": False,

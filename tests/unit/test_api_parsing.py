@@ -42,11 +42,11 @@ def test_a_whole_spec_is_read_as_written() -> None:
     spec = {
         **LEAST,
         "step": {"maxSurge": "25%"},
-        "gates": {"targetHealth": {"timeout": "1h30m"}, "drain": {"timeout": "1.5s"}},
+        "gates": {"targetHealth": {"timeout": "1h30m", "stableFor": "30s"}, "drain": {"timeout": "1.5s"}},
         "zones": {"minHealthy": "50%"},
         "paused": True,
     }
-    assert parse_spec(spec).policy == Policy("25%", 5400, 1.5, "50%", paused=True)
+    assert parse_spec(spec).policy == Policy("25%", 5400, 1.5, "50%", paused=True, stable_for=30)
 
 
 def test_a_number_of_pods_stays_a_number() -> None:

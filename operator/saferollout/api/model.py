@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictStr, model_
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
-from saferollout.api.rules import Floor, ObjectName, ServicePort, Surge, Timeout, validation
+from saferollout.api.rules import Floor, ObjectName, ServicePort, Span, Surge, Timeout, validation
 
 _ONE_WAY = "one of arn, binding and service"
 
@@ -94,6 +94,11 @@ class TargetHealthGate(Model):
         default="10m",
         description="How long new targets may take to become healthy before the rollout holds with reason "
         "HealthTimeout. It goes on by itself when they do.",
+    )
+    stable_for: Span = Field(
+        default="0s",
+        description="How long the new pods are to be healthy without a break before anything is retired. "
+        "What was not seen is a break, too: the operator's absence, or ELBv2's.",
     )
 
 

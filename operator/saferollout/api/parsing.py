@@ -47,6 +47,7 @@ def parse_spec(raw: Mapping[str, Any]) -> ParsedSpec:
         policy=Policy(
             max_surge=spec.step.max_surge,
             health_timeout=seconds(spec.gates.target_health.timeout),
+            stable_for=seconds(spec.gates.target_health.stable_for),
             drain_timeout=seconds(spec.gates.drain.timeout),
             min_healthy=spec.zones.min_healthy,
             paused=spec.paused,

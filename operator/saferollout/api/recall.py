@@ -48,6 +48,7 @@ def memory_of(status: Status) -> Memory:
         floors=tuple((zone.name, zone.floor) for zone in status.zones if zone.floor is not None) or None,
         retiring=step.retiring if step else (),
         planned_at=step.planned_at if step else None,
+        serving_since=step.serving_since if step else None,
         draining=tuple(_draining(each) for each in status.draining),
     )
 

@@ -54,6 +54,7 @@ def report(
             total=picture.steps,
             started_at=memory.step_started_at,
             planned_at=memory.planned_at,
+            serving_since=memory.serving_since,
             retiring=memory.retiring,
         ),
         replicas=Replicas(

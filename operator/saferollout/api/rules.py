@@ -61,11 +61,15 @@ def _is_count(value: object, at_least: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= at_least
 
 
-def _is_timeout(value: object) -> bool:
+def _is_span(value: object) -> bool:
     try:
-        return isinstance(value, str) and seconds(value) > 0
+        return isinstance(value, str) and seconds(value) >= 0
     except ValueError:
         return False
+
+
+def _is_timeout(value: object) -> bool:
+    return _is_span(value) and seconds(str(value)) > 0
 
 
 _NAME_PATTERN = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"
@@ -124,6 +128,16 @@ Timeout = Annotated[
         # gets this rule's message and not one about a failed conversion.
         cel=f"self.matches('{DURATION_PATTERN}') && duration(self) > duration('0s')",
         holds=_is_timeout,
+        keywords={"pattern": DURATION_PATTERN, "maxLength": 32},
+    ),
+]
+
+Span = Annotated[
+    str,
+    Rule(
+        instead="a duration such as 0s, 90s or 10m",
+        cel=f"self.matches('{DURATION_PATTERN}') && duration(self) >= duration('0s')",
+        holds=_is_span,
         keywords={"pattern": DURATION_PATTERN, "maxLength": 32},
     ),
 ]

@@ -25,6 +25,10 @@ class StepStatus(Model):
     total: NonNegativeInt | None = Field(default=None, description="Steps that the rollout takes.")
     started_at: MicroTime | None = Field(default=None, description="When the latest step was released.")
     planned_at: MicroTime | None = Field(default=None, description="When the next step was planned.")
+    serving_since: MicroTime | None = Field(
+        default=None,
+        description="Since when all new pods have been seen to serve. Absent unless stableFor asks for it.",
+    )
     retiring: tuple[str, ...] = Field(
         default=(),
         description="Old pods chosen to go in the next step, by name.",

@@ -82,6 +82,16 @@ def healthy(step: Step) -> Wait | None:
     return Wait(Reason.WAITING_FOR_HEALTH, f"{count} of {len(pods)} new pods serve; {why}")
 
 
+def stable(step: Step) -> Wait | None:
+    """The new pods have served without a break for as long as the user asks."""
+    seen = step.rollout.observation
+    wanted, since = seen.policy.stable_for, seen.memory.serving_since
+    if wanted == 0 or not step.rollout.new_pods or (since is not None and seen.now - since >= wanted):
+        return None
+    message = f"all new pods serve, and are to do so for {wanted:g}s without a break"
+    return Wait(Reason.WAITING_FOR_HEALTH, message)
+
+
 def drained(step: Step) -> Wait | None:
     """No target of an earlier retired pod is still draining."""
     if not step.draining:
@@ -174,6 +184,7 @@ GATES: tuple[Gate, ...] = (
     not_shifted,
     settled,
     healthy,
+    stable,
     drained,
     zones_known,
     zones_kept,

@@ -165,13 +165,14 @@ class TargetGroup:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What the SafeRollout asks for, validated. Timeouts are seconds."""
+    """What the SafeRollout asks for, validated. Timeouts and spans are seconds."""
 
     max_surge: IntOrPercent = 1
     health_timeout: float = 600.0
     drain_timeout: float = 1200.0
     min_healthy: IntOrPercent = 1
     paused: bool = False
+    stable_for: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +209,7 @@ class Memory:
     ``floors``: serving pods below which a zone must not go, taken when the rollout began, ``None`` before.
     ``retiring``: names of the old pods chosen for the next release, ``planned_at`` since when.
     ``waiting_since``: when the wait for ``reason`` began. ``step_started_at``: when the last release was.
+    ``serving_since``: since when all new pods have been seen to serve, if that is asked for.
     """
 
     stable: str | None = None
@@ -220,6 +222,7 @@ class Memory:
     retiring: tuple[str, ...] = ()
     planned_at: float | None = None
     draining: tuple[Draining, ...] = ()
+    serving_since: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +239,7 @@ class Observation:
 
     ``problems`` were found on the way here (a bad spec, a missing Deployment, a stale cache).
     ``deleting`` says that the SafeRollout is going away and the Deployment is to be given back.
+    ``watched_since`` is since when this operator has looked without a break.
     ``foreign`` are addresses of draining targets that a live pod outside of the Deployment has by now: those
     targets are that pod's.
     """
@@ -251,4 +255,5 @@ class Observation:
     target_groups: tuple[TargetGroup, ...] = ()
     problems: tuple[Problem, ...] = ()
     deleting: bool = False
+    watched_since: float = 0.0
     foreign: frozenset[str] = frozenset()

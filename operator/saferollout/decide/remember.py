@@ -25,6 +25,7 @@ def remember(rollout: Rollout) -> Memory:
         target=rollout.target.hash if rollout.target else None,
         started_at=memory.started_at or rollout.observation.now,
         floors=memory.floors if memory.floors is not None or not known else tuple(floors.items()),
+        serving_since=_serving_since(rollout) if known else None,
     )
 
 
@@ -53,6 +54,17 @@ def survivors(rollout: Rollout) -> list[str]:
 def completed(revision: str) -> Memory:
     """Return what is remembered of a rollout that has ended: its revision."""
     return Memory(stable=revision, target=revision)
+
+
+def _serving_since(rollout: Rollout) -> float | None:
+    """Since when all new pods have been seen to serve; ``None`` if they do not, or if nobody asks for now."""
+    seen, pods = rollout.observation, rollout.new_pods
+    if seen.policy.stable_for == 0 or seen.policy.paused:
+        return None
+    if not pods or rollout.serving.count(pods) < len(pods):
+        return None
+    youngest = max(pod.ready_since or 0.0 for pod in pods)
+    return max(seen.memory.serving_since or seen.now, seen.watched_since, youngest)
 
 
 def _draining(rollout: Rollout) -> tuple[Draining, ...]:

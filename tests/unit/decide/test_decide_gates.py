@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -148,6 +149,27 @@ def test_old_pods_are_not_asked_after_by_the_health_gate() -> None:
 
 def test_a_first_step_has_no_new_pods_to_wait_for() -> None:
     assert closed(gates.healthy, rolling(3, new=0, old=3)) is None
+
+
+# --- stable
+
+
+def lasting(seen: Observation, **memory: Any) -> Observation:
+    """The same, at ``NOW + 2``, with half a minute of health asked for."""
+    policy = replace(seen.policy, stable_for=30.0)
+    return replace(seen, policy=policy, memory=replace(seen.memory, **memory))
+
+
+def test_pods_that_have_served_for_as_long_as_asked_pass() -> None:
+    assert closed(gates.stable, lasting(releasable(), serving_since=NOW - 28)) is None
+
+
+@pytest.mark.parametrize("since", [None, NOW - 27])
+def test_pods_that_have_not_served_for_so_long_yet_close(since: float | None) -> None:
+    assert closed(gates.stable, lasting(releasable(), serving_since=since)) == (
+        Reason.WAITING_FOR_HEALTH,
+        "all new pods serve, and are to do so for 30s without a break",
+    )
 
 
 # --- drained
