@@ -25,7 +25,7 @@ from saferollout.api.recall import memory_of, read_status
 from saferollout.api.report import report
 from saferollout.api.status import Status
 from saferollout.decide.decision import Decision, Move, Note
-from saferollout.decide.observation import Observation, Policy, Problem, TargetGroup
+from saferollout.decide.observation import Exposure, Observation, Policy, Problem, TargetGroup
 from saferollout.decide.phases import decide
 from saferollout.observe.backoff import Backoff
 from saferollout.observe.cluster import Cluster
@@ -249,6 +249,7 @@ class Loop:
         if told != status:
             version = await write_status(self._parts.api, self._namespace, self._name, told)
             self._written = version, told
+            _count(seen.memory.exposure, decision.memory.exposure)
             self._log.info("%s: %s", decision.reason, decision.message)
 
     async def _change(self, decision: Decision, seen: Observation, wake: asyncio.Event) -> None:
@@ -273,6 +274,13 @@ class Loop:
                 wake.set()
                 return
             await _first_of(wake.wait(), within=min(missing, 0.1))
+
+
+def _count(before: Exposure, after: Exposure) -> None:
+    """Add to the metrics what the status has more of than before; a new rollout begins at nothing."""
+    begun = before if after.pods >= before.pods else Exposure()
+    metrics.RETIRED.inc(after.pods - begun.pods)
+    metrics.EXPOSURE.inc(max(0, after.seconds - begun.seconds))
 
 
 def _already_wrapped(holder: SafeRollout) -> Problem:

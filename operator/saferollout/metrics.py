@@ -6,4 +6,11 @@ from prometheus_client import Counter, Gauge
 
 DECISIONS = Counter("saferollout_decisions_total", "Decisions made, by their reason.", ["reason"])
 MOVES = Counter("saferollout_moves_total", "Changes made to Deployments, by kind.", ["move"])
+RETIRED = Counter(
+    "saferollout_retired_pods_total", "Pods that rollouts retired and whose targets ELBv2 has let go of."
+)
+EXPOSURE = Counter(
+    "saferollout_exposure_seconds_total",
+    "Seconds for which load balancers could still send to retired pods whose containers had ended.",
+)
 ROLLOUTS = Gauge("saferollout_rollouts", "SafeRollouts that are being looked after.")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 import kube_objects as raw
-from saferollout.decide.observation import ContainerPort, Strategy
+from saferollout.decide.observation import ContainerPort, Leave, Strategy
 from saferollout.observe import records
 
 CREATED = 1767225600.0
@@ -154,3 +155,37 @@ def test_pods_without_an_address_of_their_own_are_left_out_unless_a_replica_set_
 def test_a_node_has_a_zone_or_none() -> None:
     assert records.node(raw.node("n1", "a")).zone == "a"
     assert records.node(raw.node("n1", None)).zone is None
+
+
+@pytest.mark.parametrize(
+    ("hook", "seconds"),
+    [
+        ({"sleep": {"seconds": 40}}, 40),
+        ({"exec": {"command": ["sh", "-c", "sleep 90 && nginx -s quit"]}}, 90),
+        ({"exec": {"command": ["/bin/sleep", "5"]}}, 5),
+        ({"httpGet": {"path": "/drain"}}, 0),
+        ({}, 0),
+    ],
+)
+def test_how_long_a_pre_stop_hook_sleeps(hook: dict[str, Any], seconds: float) -> None:
+    raw_deployment = raw.deployment("web")
+    (container,) = raw_deployment["spec"]["template"]["spec"]["containers"]
+    container["lifecycle"] = {"preStop": hook}
+    assert records.deployment(raw_deployment).leave == Leave(seconds, 30)
+
+
+def test_a_pod_has_ended_when_its_last_container_has() -> None:
+    first = {"state": {"terminated": {"finishedAt": "2026-11-22T10:00:00Z"}}}
+    last = {"state": {"terminated": {"finishedAt": "2026-11-22T10:00:07Z"}}}
+    running = {"state": {"running": {}}}
+
+    def ended_at(*statuses: Any) -> float | None:
+        raw_pod = raw.pod("p")
+        raw_pod["status"]["containerStatuses"] = list(statuses)
+        found = records.pod(raw_pod)
+        assert found is not None
+        return found.ended_at
+
+    assert ended_at(first, last) == datetime(2026, 11, 22, 10, 0, 7, tzinfo=UTC).timestamp()
+    assert ended_at(first, running) is None
+    assert ended_at() is None

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from saferollout.api.reasons import Reason
 from saferollout.api.status import DrainingTarget, Status
-from saferollout.decide.observation import Draining, Memory
+from saferollout.decide.observation import Draining, Exposure, Memory
 
 _Path = tuple[int | str, ...]
 
@@ -49,6 +49,7 @@ def memory_of(status: Status) -> Memory:
         retiring=step.retiring if step else (),
         planned_at=step.planned_at if step else None,
         serving_since=step.serving_since if step else None,
+        exposure=_exposure(status),
         draining=tuple(_draining(each) for each in status.draining),
     )
 
@@ -61,7 +62,13 @@ def _draining(target: DrainingTarget) -> Draining:
         pod=target.pod or "",
         zone=target.zone,
         since=target.since,
+        ended_at=target.ended_at,
     )
+
+
+def _exposure(status: Status) -> Exposure:
+    told = status.exposure
+    return Exposure(told.pods, told.seconds, told.worst) if told else Exposure()
 
 
 def _without(value: Any, paths: Collection[_Path], here: _Path = ()) -> Any:

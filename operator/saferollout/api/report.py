@@ -10,6 +10,7 @@ from saferollout.api.conditions import conditions
 from saferollout.api.reasons import EXPLANATIONS
 from saferollout.api.status import (
     DrainingTarget,
+    ExposureStatus,
     PastRollout,
     Replicas,
     Revision,
@@ -20,7 +21,7 @@ from saferollout.api.status import (
     ZoneStatus,
 )
 from saferollout.decide.decision import Decision, Finished, Picture
-from saferollout.decide.observation import Draining, Problem
+from saferollout.decide.observation import Draining, Exposure, Problem
 
 HISTORY_LENGTH = 10
 """Past rollouts that a status keeps."""
@@ -68,6 +69,7 @@ def report(
             TargetGroupStatus.model_validate(each, from_attributes=True) for each in picture.groups
         ),
         draining=_draining(memory.draining, {group.arn: group.name for group in picture.groups}),
+        exposure=_exposure(memory.exposure),
         summary=Summary(
             step=f"{picture.step}/{picture.steps}" if picture.steps else None,
             updated=f"{picture.updated}/{picture.desired}",
@@ -112,6 +114,10 @@ def _zones(picture: Picture, floors: Mapping[str, int]) -> tuple[ZoneStatus, ...
     )
 
 
+def _exposure(exposure: Exposure) -> ExposureStatus | None:
+    return ExposureStatus.model_validate(exposure, from_attributes=True) if exposure.pods else None
+
+
 def _draining(entries: Sequence[Draining], names: Mapping[str, str]) -> tuple[DrainingTarget, ...]:
     return tuple(
         DrainingTarget(
@@ -122,6 +128,7 @@ def _draining(entries: Sequence[Draining], names: Mapping[str, str]) -> tuple[Dr
             pod=each.pod or None,
             zone=each.zone,
             since=each.since,
+            ended_at=each.ended_at,
         )
         for each in entries
     )

@@ -84,6 +84,17 @@ class DrainingTarget(Model):
     pod: str | None = Field(default=None, description="Name of the pod, absent if it is gone and unknown.")
     zone: str | None = Field(default=None, description="Zone of the pod, absent if unknown.")
     since: MicroTime = Field(description="Since when the pod is on its way out.")
+    ended_at: MicroTime | None = Field(
+        default=None, description="When its containers had ended. Absent while one of them runs."
+    )
+
+
+class ExposureStatus(Model):
+    """How long load balancers could still send to retired pods whose containers had ended."""
+
+    pods: NonNegativeInt = Field(description="Retired pods whose targets ELBv2 has let go of.")
+    seconds: NonNegativeInt = Field(description="Seconds, all of these pods together.")
+    worst: NonNegativeInt = Field(description="Seconds, of the one pod for which it was longest.")
 
 
 class Summary(Model):
@@ -151,6 +162,11 @@ class Status(Model):
         default=(),
         description="Targets of retired pods that ELBv2 has not let go of yet, oldest first.",
         json_schema_extra={"x-kubernetes-list-type": "atomic"},
+    )
+    exposure: ExposureStatus | None = Field(
+        default=None,
+        description="How long load balancers could still send to retired pods whose containers had ended, in "
+        "the rollout in progress or the last one.",
     )
     summary: Summary | None = Field(default=None, description="Ready-made columns of kubectl get.")
     conditions: tuple[Condition, ...] = Field(

@@ -31,6 +31,18 @@ Labels = frozenset[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
+class Leave:
+    """How the pods of a template take their leave, in seconds.
+
+    ``pre_stop`` is the longest sleep of a preStop hook, 0 without one or when it does something else.
+    ``grace`` is ``terminationGracePeriodSeconds``.
+    """
+
+    pre_stop: float = 0.0
+    grace: int = 30
+
+
+@dataclass(frozen=True, slots=True)
 class Deployment:
     """What is read of the wrapped Deployment.
 
@@ -54,6 +66,7 @@ class Deployment:
     ledger: str | None = None
     deleting: bool = False
     labels: Labels = frozenset()
+    leave: Leave = Leave()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +89,7 @@ class ReplicaSet:
     noted: bool = False
     owner: str = ""
     labels: Labels = frozenset()
+    leave: Leave = Leave()
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +125,8 @@ class Pod:
     cost_before: str | None = None
     """The cost the pod had before the operator wrote one, ``None`` if the operator wrote none."""
     host_network: bool = False
+    ended_at: float | None = None
+    """When its last container ended, ``None`` while one runs or nobody has said."""
 
 
 class TargetState(StrEnum):
@@ -192,7 +208,10 @@ class Tuning:
 
 @dataclass(frozen=True, slots=True)
 class Draining:
-    """A target of a pod that was chosen to go, kept in status until ELBv2 has let go of it."""
+    """A target of a pod that was chosen to go, kept in status until ELBv2 has let go of it.
+
+    ``ended_at`` is when the pod's containers had ended.
+    """
 
     target_group: str
     id: str
@@ -200,6 +219,19 @@ class Draining:
     pod: str
     zone: str | None
     since: float
+    ended_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Exposure:
+    """How long load balancers could still send to retired pods whose containers had ended, in whole seconds.
+
+    ``pods`` have been retired and let go of; ``seconds`` is their sum, ``worst`` that of one pod.
+    """
+
+    pods: int = 0
+    seconds: int = 0
+    worst: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +241,7 @@ class Memory:
     ``floors``: serving pods below which a zone must not go, taken when the rollout began, ``None`` before.
     ``retiring``: names of the old pods chosen for the next release, ``planned_at`` since when.
     ``waiting_since``: when the wait for ``reason`` began. ``step_started_at``: when the last release was.
+    ``exposure`` is that of the rollout in progress, or of the last one.
     ``serving_since``: since when all new pods have been seen to serve, if that is asked for.
     """
 
@@ -223,6 +256,7 @@ class Memory:
     planned_at: float | None = None
     draining: tuple[Draining, ...] = ()
     serving_since: float | None = None
+    exposure: Exposure = Exposure()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from saferollout.decide import draining, gates, zones
+from saferollout.decide import draining, exposure, gates, zones
 from saferollout.decide.observation import Draining, Memory, Pod
 from saferollout.decide.rollout import Rollout
 
 
 def remember(rollout: Rollout) -> Memory:
     """Return the memory brought up to date with what is there now."""
-    memory = replace(rollout.observation.memory, draining=_draining(rollout))
+    before, left = rollout.observation.memory, exposure.with_ends(_draining(rollout), rollout)
+    memory = replace(before, draining=left, exposure=exposure.after(before, left, rollout))
     if not rollout.in_progress:
         return memory
     groups = rollout.observation.target_groups
@@ -51,9 +52,9 @@ def survivors(rollout: Rollout) -> list[str]:
     return [name for name in memory.retiring if name in alive]
 
 
-def completed(revision: str) -> Memory:
-    """Return what is remembered of a rollout that has ended: its revision."""
-    return Memory(stable=revision, target=revision)
+def completed(revision: str, memory: Memory) -> Memory:
+    """Return what is remembered of a rollout that has ended: its revision, and how it went."""
+    return Memory(stable=revision, target=revision, exposure=memory.exposure)
 
 
 def _serving_since(rollout: Rollout) -> float | None:

@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 
 from saferollout.api.reasons import Reason
-from saferollout.decide import gates, moves, remember, steps, superseded, victims
+from saferollout.decide import exposure, gates, moves, remember, steps, superseded, victims
 from saferollout.decide.decision import Decision, Finished, Move, Note, Wait
 from saferollout.decide.rollout import Rollout
 from saferollout.decide.waiting import SOON, UNHURRIED, waiting
@@ -54,7 +54,7 @@ def idle(rollout: Rollout) -> Decision:
     wait = Wait(Reason.COMPLETE, f"revision {revision} is complete", UNHURRIED if missing else math.inf)
     decision = waiting(rollout, wait)
     ended = replace(
-        remember.completed(revision), reason=wait.reason, waiting_since=decision.memory.waiting_since
+        remember.completed(revision, memory), reason=wait.reason, waiting_since=decision.memory.waiting_since
     )
     decision = replace(decision, memory=ended)
     if memory.started_at is None:
@@ -64,5 +64,5 @@ def idle(rollout: Rollout) -> Decision:
     return replace(
         decision,
         finished=Finished(revision, memory.started_at, now, total),
-        notes=(*decision.notes, Note("RolloutCompleted", took)),
+        notes=(*decision.notes, Note("RolloutCompleted", took), *exposure.advice(rollout)),
     )

@@ -7,6 +7,7 @@ are interned, so that ten thousand pods do not hold ten thousand copies of a zon
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,7 +24,7 @@ from saferollout.api.names import (
     POD_TEMPLATE_HASH_LABEL,
     ZONE_LABEL,
 )
-from saferollout.decide.observation import ContainerPort, Deployment, Labels, Pod, ReplicaSet, Strategy
+from saferollout.decide.observation import ContainerPort, Deployment, Labels, Leave, Pod, ReplicaSet, Strategy
 
 Raw = Mapping[str, Any]
 """One object as the API server wrote it."""
@@ -104,6 +105,7 @@ def deployment(raw: Raw) -> Deployment:
         ledger=_annotations(meta).get(LEDGER_ANNOTATION),
         deleting="deletionTimestamp" in meta,
         labels=_template_labels(spec["template"]),
+        leave=_leave(spec["template"]),
     )
 
 
@@ -125,6 +127,7 @@ def replica_set(raw: Raw) -> ReplicaSet | None:
         noted=LEDGER_ANNOTATION in _annotations(meta),
         owner=owner,
         labels=_template_labels(spec["template"]),
+        leave=_leave(spec["template"]),
     )
 
 
@@ -167,6 +170,7 @@ def pod(raw: Raw) -> Pod | None:
         deletion_cost=_shared(annotations.get(DELETION_COST_ANNOTATION)),
         cost_before=_shared(annotations.get(COST_BEFORE_ANNOTATION)),
         host_network=host_network,
+        ended_at=_ended_at(status),
     )
 
 
@@ -243,6 +247,35 @@ def _controller(meta: Raw, kind: str) -> str | None:
 def _template_labels(template: Raw) -> Labels:
     labels = (template.get("metadata") or {}).get("labels") or {}
     return _labels({name: value for name, value in labels.items() if name != POD_TEMPLATE_HASH_LABEL})
+
+
+@lru_cache(maxsize=1024)
+def _shared_leave(pre_stop: float, grace: int) -> Leave:
+    """The one record that all templates of these numbers share."""
+    return Leave(pre_stop, grace)
+
+
+def _leave(template: Raw) -> Leave:
+    spec = template["spec"]
+    hooks = ((each.get("lifecycle") or {}).get("preStop") or {} for each in spec["containers"])
+    return _shared_leave(max(map(_slept, hooks), default=0.0), spec.get("terminationGracePeriodSeconds", 30))
+
+
+def _slept(hook: Raw) -> float:
+    """The seconds that a hook sleeps for: by itself, or in a command such as ``sh -c "sleep 40"``."""
+    if "sleep" in hook:
+        return float(hook["sleep"]["seconds"])
+    command = " ".join((hook.get("exec") or {}).get("command") or ())
+    found = re.search(r"\bsleep\s+(\d+(?:\.\d+)?)", command)
+    return float(found[1]) if found else 0.0
+
+
+def _ended_at(status: Raw) -> float | None:
+    """When the last container ended, ``None`` unless all have and say when."""
+    states = [each.get("state") or {} for each in status.get("containerStatuses") or ()]
+    ends = [(state.get("terminated") or {}).get("finishedAt") for state in states]
+    told = [end for end in ends if end]
+    return max(map(_seconds, told)) if told and len(told) == len(states) else None
 
 
 def _labels(raw: Mapping[str, str] | None) -> Labels:
