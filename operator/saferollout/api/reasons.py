@@ -44,6 +44,7 @@ class Reason(StrEnum):
 
     HEALTH_TIMEOUT = "HealthTimeout"
     DRAIN_TIMEOUT = "DrainTimeout"
+    TARGET_STILL_REGISTERED = "TargetStillRegistered"
     ZONE_FLOOR = "ZoneFloor"
     ZONE_UNKNOWN = "ZoneUnknown"
     ZONAL_SHIFT = "ZonalShift"
@@ -142,6 +143,13 @@ EXPLANATIONS: Mapping[Reason, Explanation] = {
         "Targets are draining for longer than gates.drain.timeout. No further pod goes.",
         "See whether the load balancer controller runs, and whether the timeout exceeds the deregistration "
         "delay by a few minutes. The rollout goes on by itself when they are drained.",
+    ),
+    Reason.TARGET_STILL_REGISTERED: Explanation(
+        Phase.HOLDING,
+        "A target is registered half a minute after its pod has ended: requests are still sent to it, and "
+        "nobody has begun to deregister it. No further pod goes.",
+        "See whether the AWS Load Balancer Controller runs and what its log says. Deregister the target by hand "
+        "if it is nobody's any more. The rollout goes on by itself.",
     ),
     Reason.ZONE_FLOOR: Explanation(
         Phase.HOLDING,

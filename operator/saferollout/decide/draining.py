@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from saferollout.decide.observation import Draining, Pod, TargetGroup, TargetState
+from saferollout.decide.observation import Draining, Pod, Target, TargetGroup, TargetState
 from saferollout.decide.rollout import Rollout
 from saferollout.decide.serving import by_address, targets_of
 from saferollout.decide.target_states import is_drained
+
+LINGERS = 30.0
+"""Seconds within which a load balancer controller that is at work deregisters what has gone."""
 
 
 def targets_to_drain(pods: Iterable[Pod], groups: Iterable[TargetGroup], since: float) -> Iterator[Draining]:
@@ -57,6 +60,24 @@ def still_draining(rollout: Rollout) -> tuple[Draining, ...]:
         )
 
     return tuple(sorted(filter(open_still, entries.values()), key=lambda each: (each.since, _key(each))))
+
+
+def still_registered(entries: Iterable[Draining], rollout: Rollout) -> tuple[tuple[Draining, Target], ...]:
+    """Return the targets that nobody has begun to deregister, `LINGERS` after their pods had ended."""
+    seen = rollout.observation
+    targets = {
+        (group.arn, target.id, target.port): target
+        for group in seen.target_groups
+        for target in group.targets or ()
+    }
+    return tuple(
+        (each, target)
+        for each in entries
+        if each.ended_at is not None
+        and seen.now - each.ended_at > LINGERS
+        and (target := targets.get(_key(each))) is not None
+        and target.state is not TargetState.DRAINING
+    )
 
 
 def without_survivors(entries: Iterable[Draining], rollout: Rollout) -> tuple[Draining, ...]:

@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from saferollout.api.reasons import Reason
 from saferollout.decide import fences, zones
 from saferollout.decide.decision import Wait
+from saferollout.decide.draining import still_registered
 from saferollout.decide.observation import Draining, TargetGroup
 from saferollout.decide.rollout import Rollout
 from saferollout.decide.superseded import first_to_go
+from saferollout.decide.target_states import explained
 from saferollout.decide.victims import LOWEST_COST, Plan
 
 
@@ -97,6 +99,12 @@ def drained(step: Step) -> Wait | None:
     if not step.draining:
         return None
     names = {group.arn: group.name for group in step.rollout.observation.target_groups}
+    left = [
+        explained(target, names[each.target_group])
+        for each, target in still_registered(step.draining, step.rollout)
+    ]
+    if left:
+        return Wait(Reason.TARGET_STILL_REGISTERED, f"{shortened(left)}, although its pod has ended")
     which = shortened([f"{each.id}:{each.port} in {names[each.target_group]}" for each in step.draining])
     return Wait(Reason.WAITING_FOR_DRAIN, f"draining: {which}")
 

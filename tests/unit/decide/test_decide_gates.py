@@ -181,6 +181,32 @@ def test_a_target_that_drains_closes_and_is_named() -> None:
     assert gates.drained(step) == Wait(Reason.WAITING_FOR_DRAIN, "draining: ip-gone:8080 in web")
 
 
+def after_the_end(ended_at: float | None, state: TargetState) -> Observation:
+    """A retired pod that is gone, and what ELBv2 still lists of it."""
+    seen = releasable()
+    (web,) = seen.target_groups
+    left = Draining("arn-web", "ip-gone", PORT, "v1-9", "a", NOW - 90, ended_at)
+    listed = replace(web, targets=(*(web.targets or ()), Target("ip-gone", PORT, state)))
+    return replace(seen, target_groups=(listed,), memory=replace(seen.memory, draining=(left,)))
+
+
+def test_a_target_that_stays_registered_when_its_pod_has_long_ended_is_named() -> None:
+    assert closed(gates.drained, after_the_end(NOW - 60, TargetState.HEALTHY)) == (
+        Reason.TARGET_STILL_REGISTERED,
+        "ip-gone:8080 is healthy in web, although its pod has ended",
+    )
+
+
+@pytest.mark.parametrize(
+    ("ended_at", "state"),
+    [(NOW - 60, TargetState.DRAINING), (NOW - 10, TargetState.HEALTHY), (None, TargetState.HEALTHY)],
+    ids=["that drains", "that has only just lost its pod", "whose pod still runs"],
+)
+def test_a_target_is_waited_for(ended_at: float | None, state: TargetState) -> None:
+    reason, _ = closed(gates.drained, after_the_end(ended_at, state)) or (None, "")
+    assert reason is Reason.WAITING_FOR_DRAIN
+
+
 # --- zones_known
 
 
