@@ -148,8 +148,8 @@ EXPLANATIONS: Mapping[Reason, Explanation] = {
         Phase.HOLDING,
         "A target is registered half a minute after its pod has ended: requests are still sent to it, and "
         "nobody has begun to deregister it. No further pod goes.",
-        "See whether the AWS Load Balancer Controller runs and what its log says. Deregister the target by hand "
-        "if it is nobody's any more. The rollout goes on by itself.",
+        "See whether the AWS Load Balancer Controller runs and what its log says. Deregister the target by "
+        "hand if it is nobody's any more. The rollout goes on by itself.",
     ),
     Reason.ZONE_FLOOR: Explanation(
         Phase.HOLDING,
