@@ -90,6 +90,12 @@ class Stage:
         await self.apply(app.rollout(**spec))
         await self.at_rest(app)
 
+    async def run(self, app: App, **spec: Any) -> None:
+        """Have an app that runs, under an operator that is at rest about it."""
+        await self.install(app)
+        await self.start_operator()
+        await self.wrap(app, **spec)
+
     async def set_image(self, app: App, image: str) -> None:
         """Change the image."""
         await self.kubectl("set", "image", f"deployment/{app.name}", f"web={image}")

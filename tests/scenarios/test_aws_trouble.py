@@ -71,9 +71,7 @@ async def test_when_aws_is_in_trouble_in_mid_rollout_then_nothing_is_retired_and
 async def test_when_half_of_all_calls_are_throttled_then_the_rollout_completes(opened: Opening) -> None:
     app = App(replicas=2, min_healthy=0, groups=("alb-web",))
     async with opened(world(target_group("alb-web"))) as stage:
-        await stage.install(app)
-        await stage.start_operator()
-        await stage.wrap(app)
+        await stage.run(app)
         await stage.faults(OPERATORS | {"error": "Throttling", "share": 0.5})
         async with stage.observed(app) as seen:
             await stage.set_image(app, "web:2")
@@ -86,9 +84,7 @@ async def test_when_aws_goes_silent_and_somebody_resumes_the_deployment_then_it_
 ) -> None:
     app = App(replicas=3)
     async with opened(world(target_group("web"))) as stage:
-        await stage.install(app)
-        await stage.start_operator()
-        await stage.wrap(app)
+        await stage.run(app)
         async with stage.observed(app) as seen:
             # The pods that are Ready when it is resumed make one step before it can be paused again.
             seen.expects_breaches = True
@@ -114,9 +110,7 @@ async def test_when_aws_refuses_during_the_last_drain_then_that_is_the_reason(op
     app = App(replicas=1, min_healthy=0)
     slow = target_group("web", deregistration_delay_seconds=600)
     async with opened(world(slow)) as stage:
-        await stage.install(app)
-        await stage.start_operator()
-        await stage.wrap(app)
+        await stage.run(app)
         async with stage.observed(app):
             await stage.set_image(app, "web:2")
             await stage.reason_is(app, "WaitingForDrain", within=40)

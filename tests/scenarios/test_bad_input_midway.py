@@ -54,9 +54,7 @@ async def test_when_a_second_saferollout_comes_in_mid_rollout_then_the_first_goe
 ) -> None:
     app = App(replicas=3)
     async with opened(world(target_group("web"))) as stage:
-        await stage.install(app)
-        await stage.start_operator()
-        await stage.wrap(app)
+        await stage.run(app)
         async with stage.observed(app):
             await stage.set_image(app, "web:2")
             await stage.reason_is(app, "WaitingForHealth")
@@ -72,9 +70,7 @@ async def test_when_the_strategy_becomes_recreate_in_mid_rollout_then_it_holds_u
 ) -> None:
     app = App(replicas=2, min_healthy=0)
     async with opened(world(target_group("web"))) as stage:
-        await stage.install(app)
-        await stage.start_operator()
-        await stage.wrap(app)
+        await stage.run(app)
         async with stage.observed(app) as seen:
             await stage.set_image(app, "web:2")
             await stage.reason_is(app, "WaitingForHealth")

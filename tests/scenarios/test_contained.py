@@ -37,9 +37,7 @@ async def test_given_neighbours_in_trouble_then_a_rollout_takes_no_longer_and_ke
     missing = App(name="missing", groups=("good",), replicas=1)
     groups = map(target_group, ("good", "refused", *silences))
     async with opened(world(*groups, traffic=())) as stage:
-        await stage.install(app)
-        await stage.start_operator()
-        await stage.wrap(app)
+        await stage.run(app)
         alone = await roll_out(stage, app, "web:2")
         for neighbour in (silent, refused, unknown):
             await deployed(stage, neighbour)

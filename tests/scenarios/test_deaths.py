@@ -18,9 +18,7 @@ async def test_given_a_rollout_when_the_operator_is_killed_again_and_again_then_
     app = App(replicas=4)
     chance = random.Random(seed)  # noqa: S311 - chance, no secret
     async with opened(world(target_group("web"))) as stage:
-        await stage.install(app)
-        await stage.start_operator()
-        await stage.wrap(app)
+        await stage.run(app)
         async with stage.observed(app) as seen:
             await stage.set_image(app, "web:2")
             for _ in range(5):
@@ -36,9 +34,7 @@ async def test_given_a_rollout_in_mid_step_when_nobody_runs_the_operator_then_no
 ) -> None:
     app = App(replicas=3)
     async with opened(world(target_group("web"))) as stage:
-        await stage.install(app)
-        await stage.start_operator()
-        await stage.wrap(app)
+        await stage.run(app)
         async with stage.observed(app):
             await stage.set_image(app, "web:2")
             await stage.step_is(app, 2)
@@ -56,9 +52,7 @@ async def test_given_the_last_batch_when_nobody_runs_the_operator_then_the_last_
 ) -> None:
     app = App(replicas=1, min_healthy=0, groups=("alb-web",))
     async with opened(world(target_group("alb-web"))) as stage:
-        await stage.install(app)
-        await stage.start_operator()
-        await stage.wrap(app)
+        await stage.run(app)
         async with stage.observed(app) as seen:
             await stage.set_image(app, "web:2")
             await stage.reason_is(app, "WaitingForHealth")
@@ -76,9 +70,7 @@ async def test_given_no_operator_when_a_new_image_comes_then_it_is_a_native_upda
 ) -> None:
     app = App(replicas=3)
     async with opened(world(target_group("web"))) as stage:
-        await stage.install(app)
-        await stage.start_operator()
-        await stage.wrap(app)
+        await stage.run(app)
         await stage.kill_operator()
         await stage.set_image(app, "web:2")
         await stage.kubectl("rollout", "status", f"deployment/{app.name}", "--timeout=30s")

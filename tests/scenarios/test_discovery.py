@@ -12,9 +12,7 @@ async def test_given_no_target_group_is_named_when_a_new_image_comes_then_it_is_
     opened: Opening,
 ) -> None:
     async with opened(world(*map(target_group, APP.groups))) as stage:
-        await stage.install(APP)
-        await stage.start_operator()
-        await stage.wrap(APP, targetGroups=None)
+        await stage.run(APP, targetGroups=None)
         found = {each["name"]: each["source"] for each in (await stage.status(APP))["targetGroups"]}
         assert found == {
             name: f"TargetGroupBinding {name} (Service web, port http)" for name in ("alb-secure", "alb-web")
@@ -43,9 +41,7 @@ async def test_given_a_rollout_when_its_bindings_go_and_come_back_then_it_holds_
     opened: Opening,
 ) -> None:
     async with opened(world(*map(target_group, APP.groups))) as stage:
-        await stage.install(APP)
-        await stage.start_operator()
-        await stage.wrap(APP, targetGroups=None)
+        await stage.run(APP, targetGroups=None)
         await stage.set_image(APP, "web:2")
         await stage.reason_is(APP, "WaitingForHealth")
         await stage.kubectl("delete", "targetgroupbinding", *APP.groups)
@@ -64,9 +60,7 @@ async def test_given_a_rollout_when_another_target_group_is_bound_then_it_is_a_g
     late = target_group("alb-late", registration_seconds=600.0)
     app = App(replicas=2, min_healthy=0, groups=("alb-web",))
     async with opened(world(target_group("alb-web"), late)) as stage:
-        await stage.install(app)
-        await stage.start_operator()
-        await stage.wrap(app, targetGroups=None)
+        await stage.run(app, targetGroups=None)
         await stage.set_image(app, "web:2")
         await stage.reason_is(app, "WaitingForHealth")
         more = App(groups=("alb-late",))
@@ -86,9 +80,7 @@ async def test_given_a_port_by_name_when_it_has_another_number_in_the_new_templa
 ) -> None:
     app = App(replicas=2, min_healthy=0, groups=("alb-web",))
     async with opened(world(target_group("alb-web"))) as stage:
-        await stage.install(app)
-        await stage.start_operator()
-        await stage.wrap(app, targetGroups=None)
+        await stage.run(app, targetGroups=None)
         moved = [{"name": "web", "image": "web:2", "ports": [{"name": "http", "containerPort": 9090}]}]
         changed = app.deployment()
         changed["spec"]["template"]["spec"]["containers"][0] |= moved[0]

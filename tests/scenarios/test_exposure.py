@@ -26,9 +26,7 @@ async def test_given_pods_that_end_too_early_when_the_advice_is_followed_then_no
     opened: Opening,
 ) -> None:
     async with opened(world(GROUP, speed=1.0)) as stage:
-        await stage.install(HASTY)
-        await stage.start_operator()
-        await stage.wrap(HASTY)
+        await stage.run(HASTY)
         async with stage.observed(HASTY) as seen:
             await stage.set_image(HASTY, "web:2")
             await stage.at_rest(HASTY, "web:2", within=90)

@@ -20,9 +20,7 @@ async def test_given_an_image_that_fails_its_checks_then_nothing_is_retired_unti
 ) -> None:
     app = App(replicas=3, groups=("alb-web",), health_timeout="3s")
     async with opened(world(target_group("alb-web"))) as stage:
-        await stage.install(app)
-        await stage.start_operator()
-        await stage.wrap(app)
+        await stage.run(app)
         async with stage.observed(app) as seen:
             await stage.set_image(app, "web:broken")
             await stage.reason_is(app, "HealthTimeout")
@@ -42,9 +40,7 @@ async def test_given_one_replica_whose_successor_fails_its_checks_then_the_only_
 ) -> None:
     app = App(replicas=1, groups=("alb-web",), min_healthy=0)
     async with opened(world(target_group("alb-web"))) as stage:
-        await stage.install(app)
-        await stage.start_operator()
-        await stage.wrap(app)
+        await stage.run(app)
         async with stage.observed(app) as seen:
             await stage.set_image(app, "web:broken")
             await stage.reason_is(app, "WaitingForHealth")
@@ -59,9 +55,7 @@ async def test_given_targets_that_drain_for_long_then_the_next_step_waits_and_sa
     app = App(replicas=2, drain_timeout="4s")
     slow = target_group("web", deregistration_delay_seconds=600)
     async with opened(world(slow, zones=TWO_ZONES)) as stage:
-        await stage.install(app)
-        await stage.start_operator()
-        await stage.wrap(app)
+        await stage.run(app)
         async with stage.observed(app):
             await stage.set_image(app, "web:2")
             await stage.reason_is(app, "WaitingForDrain")
@@ -77,9 +71,7 @@ async def test_given_targets_that_drain_for_long_then_the_next_step_waits_and_sa
 async def test_given_new_pods_that_land_elsewhere_then_the_last_pod_of_a_zone_stays(opened: Opening) -> None:
     app = App(replicas=3, spread=False)
     async with opened(world(target_group("web"), nodes_per_zone=1)) as stage:
-        await stage.install(app)
-        await stage.start_operator()
-        await stage.wrap(app)
+        await stage.run(app)
         await stage.kubectl("cordon", "us-east-1a-1")
         async with stage.observed(app):
             await stage.set_image(app, "web:2")
@@ -97,9 +89,7 @@ async def test_given_new_pods_that_land_elsewhere_then_the_last_pod_of_a_zone_st
 async def test_every_wait_is_named_within_a_poll_and_says_since_when(opened: Opening) -> None:
     app = App(replicas=2)
     async with opened(world(target_group("web"), zones=TWO_ZONES)) as stage:
-        await stage.install(app)
-        await stage.start_operator()
-        await stage.wrap(app)
+        await stage.run(app)
         await stage.set_image(app, "web:2")
         told = []
         deadline = time.monotonic() + 40
@@ -117,9 +107,7 @@ async def test_every_wait_is_named_within_a_poll_and_says_since_when(opened: Ope
 async def test_given_a_zonal_shift_then_nothing_is_retired_until_it_is_over(opened: Opening) -> None:
     app = App(replicas=3, groups=("alb-web",))
     async with opened(world(target_group("alb-web"))) as stage:
-        await stage.install(app)
-        await stage.start_operator()
-        await stage.wrap(app)
+        await stage.run(app)
         async with stage.observed(app) as seen:
             await stage.set_image(app, "web:2")
             await stage.reason_is(app, "WaitingForHealth")

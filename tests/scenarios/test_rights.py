@@ -45,9 +45,7 @@ async def test_without_the_right_to_write_deployments_it_says_so_and_goes_on_whe
 ) -> None:
     app = App(replicas=2, min_healthy=0, groups=("alb-web",))
     async with opened(world(*map(target_group, app.groups))) as stage:
-        await stage.install(app)
-        await stage.start_operator()
-        await stage.wrap(app)
+        await stage.run(app)
         async with stage.observed(app) as seen:
             await stage.set_image(app, "web:2")
             await stage.reason_is(app, "WaitingForHealth")

@@ -44,9 +44,7 @@ async def test_given_health_without_a_break_is_asked_for_then_a_break_is_what_th
 ) -> None:
     app = App(replicas=2, groups=("alb-web",), min_healthy=0)
     async with opened(world(target_group("alb-web"))) as stage:
-        await stage.install(app)
-        await stage.start_operator()
-        await stage.wrap(app, gates={"targetHealth": {"stableFor": "5s"}})
+        await stage.run(app, gates={"targetHealth": {"stableFor": "5s"}})
 
         async def told(moment: str) -> float:
             text = (await stage.status(app))["step"].get(moment)
