@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from saferollout.sim.target_group_bindings import DEFINITION
 from scenarios.conftest import Opening
-from scenarios.manifests import App, target_group, world
+from scenarios.manifests import App, Manifest, target_group, world
 
 APP = App(replicas=2, min_healthy=0, groups=("alb-web", "alb-secure"))
 
@@ -88,3 +89,38 @@ async def test_given_a_port_by_name_when_it_has_another_number_in_the_new_templa
             await stage.apply(changed)
             await stage.at_rest(app, "web:2")
         assert await stage.failed_requests(app, seen.begun) == {}
+
+
+def auto_mode() -> Manifest:
+    """The TargetGroupBindings of EKS Auto Mode: the same under another group and version."""
+    spec = DEFINITION["spec"]
+    (version,) = spec["versions"]
+    names = spec["names"] | {"singular": "targetgroupbinding"}
+    return DEFINITION | {
+        "metadata": {"name": "targetgroupbindings.eks.amazonaws.com"},
+        "spec": spec | {"group": "eks.amazonaws.com", "names": names, "versions": [version | {"name": "v1"}]},
+    }
+
+
+async def test_given_bindings_of_auto_mode_when_their_kind_comes_and_goes_then_that_is_noticed(
+    opened: Opening,
+) -> None:
+    app = App(replicas=1, min_healthy=0, groups=("alb-web",))
+    kind = auto_mode()
+    async with opened(world(target_group("alb-web"))) as stage:
+        await stage.install(app)
+        await stage.start_operator()
+        await stage.apply(app.rollout(targetGroups=[{"binding": "auto"}]))
+        await stage.reason_is(app, "TargetGroupUnresolved")
+        await stage.apply(kind)
+        await stage.kubectl(
+            "wait", "--for=condition=Established", f"crd/{kind['metadata']['name']}", "--timeout=20s"
+        )
+        (like,) = app.bindings()
+        auto = {"apiVersion": "eks.amazonaws.com/v1", "metadata": like["metadata"] | {"name": "auto"}}
+        await stage.apply(like | auto)
+        await stage.at_rest(app, within=90)
+        (found,) = (await stage.status(app))["targetGroups"]
+        assert found["source"] == "TargetGroupBinding auto (Service web, port http)"
+        await stage.kubectl("delete", "crd", kind["metadata"]["name"], "--timeout=20s")
+        await stage.reason_is(app, "TargetGroupUnresolved", within=90)

@@ -42,7 +42,7 @@ class Cluster:
                 api,
                 f"/apis/{group}{scope}/targetgroupbindings",
                 records.binding,
-                backoff=Backoff(first=0.5, most=60.0),
+                backoff=Backoff(first=0.5, most=30.0),
             )
             for group in BINDING_APIS
             for scope in scopes
