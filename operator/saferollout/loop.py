@@ -180,7 +180,8 @@ class Loop:
         groups: tuple[TargetGroup, ...] = ()
         if not found.deleting:
             arns = [each.arn for each in resolved.groups]
-            answers = await self._parts.health.ask(arns, not_before=asked_since)
+            roles = {each.arn: each.role for each in resolved.groups if each.role is not None}
+            answers = await self._parts.health.ask(arns, not_before=asked_since, roles=roles)
             groups = tuple(map(Found.answered, resolved.groups, answers))
         now = time.time()
         if now - self._looked_at > options.tuning.stale_after:

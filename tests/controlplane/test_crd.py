@@ -53,6 +53,16 @@ INVALID: Mapping[str, tuple[Mapping[str, Any], str, *tuple[str, ...]]] = {
     ),
     "no way to one": ({"targetGroups": [{}]}, "spec.targetGroups[0]", ONE_WAY),
     "two ways to one": ({"targetGroups": [{"arn": ARN, "binding": "web"}]}, "spec.targetGroups[0]", ONE_WAY),
+    "a role for a binding": (
+        {"targetGroups": [{"binding": "web", "assumeRole": {"arn": "arn:aws:iam::123456789012:role/web"}}]},
+        "spec.targetGroups[0]",
+        "write assumeRole beside an arn only",
+    ),
+    "no role": (
+        {"targetGroups": [{"arn": ARN, "assumeRole": {"arn": "arn:aws:iam::123456789012:user/web"}}]},
+        "spec.targetGroups[0].assumeRole.arn",
+        "write the ARN of a role, such as arn:aws:iam::",
+    ),
     "the same binding twice": (
         {"targetGroups": [{"binding": "web"}] * 2},
         "spec.targetGroups",
@@ -208,6 +218,7 @@ def test_what_is_left_out_is_filled_in_by(way: str, user: User) -> None:
         {"gates": {"targetHealth": {"timeout": "1h30m", "stableFor": "90s"}, "drain": {"timeout": "1.5m"}}},
         {"paused": True},
         {"targetGroups": []},
+        {"targetGroups": [{"arn": ARN, "assumeRole": {"arn": "arn:aws:iam::123456789012:role/web"}}]},
         {"targetGroups": [{"binding": "web"}, {"service": {"name": "web"}}]},
         {
             "targetGroups": [

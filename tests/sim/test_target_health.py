@@ -21,6 +21,7 @@ from saferollout.api.reasons import Reason
 from saferollout.decide.observation import TargetGroup as Answer
 from saferollout.decide.observation import TargetState
 from saferollout.observe import elb
+from saferollout.observe.roles import Role
 from saferollout.observe.targets import TargetHealth
 from saferollout.sim.elbv2.config import TargetGroupConfig
 from saferollout.sim.elbv2.endpoint import Endpoint
@@ -38,6 +39,7 @@ SESSION = Session(
 )
 
 PATIENCE = 2.0
+ROLE = Role("arn:aws:iam::210987654321:role/seen-by-saferollout")
 
 
 @dataclass
@@ -65,6 +67,7 @@ def target_groups() -> dict[str, TargetGroup]:
         TargetGroupConfig(name="websecure", kind="nlb"),
         TargetGroupConfig(name="function", kind="alb", target_type="lambda"),
         TargetGroupConfig(name="nodes", kind="alb", target_type="instance"),
+        TargetGroupConfig(name="theirs", kind="alb", role=ROLE.arn),
         TargetGroupConfig(name="europe", kind="alb", region="eu-west-1"),
     ]
     return {
@@ -83,7 +86,7 @@ async def scene() -> AsyncIterator[Scene]:
 
 
 @asynccontextmanager
-async def asking(connect: Callable[[], Any], rate: float = 100.0) -> AsyncIterator[TargetHealth]:
+async def asking(connect: Callable[..., Any], rate: float = 100.0) -> AsyncIterator[TargetHealth]:
     health = TargetHealth(connect, patience=PATIENCE, rate=rate)
     try:
         yield health
@@ -276,3 +279,46 @@ async def test_a_question_beyond_the_rate_waits_for_its_turn_and_says_so(scene: 
     assert (queued.problem, queued.targets) == (Reason.THROTTLED, ())
     assert "waits for its turn" in queued.detail
     assert scene.calls("DescribeTargetHealth") == 1
+
+
+async def ask_in(scene: Scene, role: Role | None) -> Answer:
+    arn = scene.groups["theirs"].config.arn
+    roles = {} if role is None else {arn: role}
+    (answer,) = await scene.health.ask([arn], not_before=time.time(), roles=roles)
+    return answer
+
+
+async def test_a_target_group_of_another_account_is_asked_about_in_its_role(scene: Scene) -> None:
+    assert (await ask_in(scene, None)).problem is Reason.ACCESS_DENIED
+    for _ in range(3):
+        assert (await ask_in(scene, ROLE)).problem is None
+    assert scene.calls("AssumeRole") == 1, "its credentials are good for an hour"
+    assert (await scene.ask("web")).problem is None
+
+
+async def test_a_role_that_wants_an_external_id_is_given_it(scene: Scene) -> None:
+    scene.groups["theirs"].config = scene.groups["theirs"].config.model_copy(
+        update={"role": f"{ROLE.arn}-external"}
+    )
+    assert (await ask_in(scene, Role(f"{ROLE.arn}-external"))).problem is Reason.ACCESS_DENIED
+    assert (await ask_in(scene, Role(f"{ROLE.arn}-external", "agreed"))).problem is None
+
+
+async def test_a_role_that_may_not_be_assumed_is_a_problem_that_says_what_to_allow(scene: Scene) -> None:
+    answer = await ask_in(scene, Role(f"{ROLE.arn}-denied"))
+    assert answer.problem is Reason.ACCESS_DENIED
+    assert f"not authorized to perform: sts:AssumeRole on resource: {ROLE.arn}-denied" in answer.detail
+    assert "allow the operator's IAM role sts:AssumeRole on the role of the target group" in answer.detail
+
+
+async def test_credentials_of_a_role_that_are_about_to_end_are_renewed(scene: Scene) -> None:
+    def short(*, role: Role | None) -> elb.Connection:
+        made = elb.connect(SESSION, scene.url, role=role)
+        return elb.Connection(made.client, time.time() + 200)
+
+    arn = scene.groups["theirs"].config.arn
+    async with asking(short) as health:
+        for _ in range(2):
+            (answer,) = await health.ask([arn], not_before=time.time(), roles={arn: ROLE})
+            assert answer.problem is None
+    assert scene.calls("AssumeRole") == 2

@@ -125,6 +125,14 @@ def test_fields_of_a_later_version_are_ignored() -> None:
             f'spec.targetGroups[0] is {{"arn": "{ARN[:71]}…: write one of arn, binding and service',
         ),
         (
+            {"targetGroups": [{"binding": "web", "assumeRole": {"arn": "arn:aws:iam::210987654321:role/x"}}]},
+            (
+                'spec.targetGroups[0] is {"binding": "web", "assumeRole": '
+                '{"arn": "arn:aws:iam::210987654321:role/x"}}: '
+                "write assumeRole beside an arn only: a binding names its role itself"
+            ),
+        ),
+        (
             {"targetGroups": [{"service": {"name": "web", "port": 0}}]},
             "spec.targetGroups[0].service.port is 0: write the number or the name of a port of the Service",
         ),

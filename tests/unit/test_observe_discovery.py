@@ -14,6 +14,7 @@ from saferollout.api.reasons import Reason
 from saferollout.decide.observation import Labels
 from saferollout.observe.discovery import Found, Resolved, Ways, resolve
 from saferollout.observe.records import Binding, Service, ServicePort
+from saferollout.observe.roles import Role
 
 WEB: Labels = frozenset({("app", "web"), ("tier", "front")})
 ARN = "arn:web"
@@ -99,6 +100,13 @@ def test_another_port_of_the_service_is_another_target_group() -> None:
 
 def test_an_arn_that_is_given_is_taken_as_it_is_with_any_port() -> None:
     assert found({"arn": "arn:other"}).groups == (Found("arn:other", "spec"),)
+
+
+def test_a_role_comes_from_the_spec_or_from_the_binding() -> None:
+    role = Role("arn:aws:iam::210987654321:role/seen", "agreed")
+    asked = {"arn": "arn:other", "assumeRole": {"arn": role.arn, "externalId": "agreed"}}
+    assert found(asked).groups == (Found("arn:other", "spec", role=role),)
+    assert found(bindings=[replace(BINDING, role=role)]).groups == (replace(FOUND, role=role),)
 
 
 def test_a_target_group_given_by_arn_and_by_binding_is_one_with_any_port() -> None:

@@ -11,9 +11,19 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictStr, model_
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
-from saferollout.api.rules import Floor, ObjectName, ServicePort, Span, Surge, Timeout, validation
+from saferollout.api.rules import (
+    Floor,
+    ObjectName,
+    ServicePort,
+    Span,
+    Surge,
+    Timeout,
+    validation,
+    validations,
+)
 
 _ONE_WAY = "one of arn, binding and service"
+_ROLE_OF = "assumeRole beside an arn only: a binding names its role itself"
 
 
 class Model(BaseModel):
@@ -40,13 +50,32 @@ class ServiceRef(Model):
     )
 
 
+class AssumeRole(Model):
+    """An IAM role in the account of the target group."""
+
+    arn: StrictStr = Field(
+        description="ARN of the role. It has to trust the operator's own, and be allowed what that one is.",
+        max_length=2048,
+        json_schema_extra=validation(
+            "self.matches('^arn:[^:]+:iam::[0-9]{12}:role/.+$')",
+            "write the ARN of a role, such as arn:aws:iam::123456789012:role/saferollout",
+        ),
+    )
+    external_id: StrictStr | None = Field(
+        default=None, description="The external id that the role's trust policy asks for.", max_length=1224
+    )
+
+
 class TargetGroupRef(Model):
     """A target group that the pods are registered in, named in one of three ways."""
 
     model_config = ConfigDict(
-        json_schema_extra=validation(
-            "[has(self.arn), has(self.binding), has(self.service)].exists_one(given, given)",
-            f"write {_ONE_WAY}",
+        json_schema_extra=validations(
+            (
+                "[has(self.arn), has(self.binding), has(self.service)].exists_one(given, given)",
+                f"write {_ONE_WAY}",
+            ),
+            ("has(self.arn) || !has(self.assumeRole)", f"write {_ROLE_OF}"),
         )
     )
 
@@ -70,10 +99,18 @@ class TargetGroupRef(Model):
         default=None, description="The Service whose TargetGroupBindings register the pods."
     )
 
+    assume_role: AssumeRole | None = Field(
+        default=None,
+        description="The role to assume for asking about the target group of this ARN, if it is another "
+        "account's. A TargetGroupBinding names one itself.",
+    )
+
     @model_validator(mode="after")
-    def _named_in_one_way(self) -> Self:
+    def _named_well(self) -> Self:
         if sum(each is not None for each in (self.arn, self.binding, self.service)) != 1:
             raise PydanticCustomError("rule", "{instead}", {"instead": _ONE_WAY})
+        if self.assume_role is not None and self.arn is None:
+            raise PydanticCustomError("rule", "{instead}", {"instead": _ROLE_OF})
         return self
 
 

@@ -50,7 +50,12 @@ class Rule:
 
 def validation(cel: str, message: str) -> dict[str, Any]:
     """The schema keyword that makes the API server refuse what breaks a CEL rule, with a message."""
-    return {"x-kubernetes-validations": [{"rule": cel, "message": message}]}
+    return validations((cel, message))
+
+
+def validations(*rules: tuple[str, str]) -> dict[str, Any]:
+    """The same for several rules, each with its message."""
+    return {"x-kubernetes-validations": [{"rule": cel, "message": message} for cel, message in rules]}
 
 
 def _matches(pattern: str) -> Callable[[object], bool]:

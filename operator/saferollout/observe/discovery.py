@@ -13,6 +13,7 @@ from saferollout.api.model import ServiceRef, TargetGroupRef
 from saferollout.api.reasons import Reason
 from saferollout.decide.observation import Labels, Problem, TargetGroup
 from saferollout.observe.records import Binding, Service, ServicePort
+from saferollout.observe.roles import Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,7 @@ class Found:
     source: str
     ports: tuple[int | str, ...] = ()
     shared: bool = False
+    role: Role | None = None
 
     def answered(self, answer: TargetGroup) -> TargetGroup:
         """Complete what ELBv2 says of the target group with what is known of it here."""
@@ -68,7 +70,9 @@ def _asked(
     """Yield the bindings that are asked for; what is asked for by its ARN is found already."""
     for one in asked:
         if one.arn is not None:
-            found.append(Found(one.arn, "spec"))
+            assumed = one.assume_role
+            role = None if assumed is None else Role(assumed.arn, assumed.external_id)
+            found.append(Found(one.arn, "spec", role=role))
             continue
         matching = [each for each in ways.bindings if _is_meant(each, one, ways)]
         if not matching:
@@ -131,7 +135,7 @@ def _follow(binding: Binding, ways: Ways, found: list[Found], problems: list[Pro
         problems.append(_unresolved(f"{what}, which is not there", "correct its serviceRef, or the Service"))
     else:
         source = f"TargetGroupBinding {binding.name} (Service {binding.service}, port {binding.port})"
-        found.append(Found(binding.arn, source, (port.target,), binding.shared))
+        found.append(Found(binding.arn, source, (port.target,), binding.shared, binding.role))
 
 
 def _merged(found: Iterable[Found]) -> tuple[Found, ...]:
@@ -146,6 +150,7 @@ def _merged(found: Iterable[Found]) -> tuple[Found, ...]:
                 source=f"{other.source}, {each.source}",
                 ports=ports,
                 shared=other.shared or each.shared,
+                role=other.role or each.role,
             )
     return tuple(merged.values())
 

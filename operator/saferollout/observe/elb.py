@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
@@ -13,6 +14,7 @@ from prometheus_client import Counter
 from saferollout.api.reasons import Reason
 from saferollout.decide.observation import Problem, Target, TargetState
 from saferollout.observe.elb_errors import explain
+from saferollout.observe.roles import Credentials, Role, assume
 
 if TYPE_CHECKING:
     from mypy_boto3_elbv2 import ElasticLoadBalancingv2Client
@@ -49,11 +51,30 @@ class Unanswered(Exception):  # noqa: N818 - reads as what became of the questio
     problem: Problem
 
 
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """A client, and until when its credentials are good (epoch seconds)."""
+
+    client: ElasticLoadBalancingv2Client
+    expires_at: float = math.inf
+
+
 def connect(
-    session: boto3.session.Session | None = None, endpoint_url: str | None = None
-) -> ElasticLoadBalancingv2Client:
-    """Make a client; Region, credentials and endpoint come from boto3's usual chain unless given."""
-    return (session or boto3.session.Session()).client("elbv2", endpoint_url=endpoint_url, config=CONFIG)
+    session: boto3.session.Session | None = None,
+    endpoint_url: str | None = None,
+    *,
+    role: Role | None = None,
+) -> Connection:
+    """Make a client; Region, credentials and endpoint come from boto3's usual chain unless given.
+
+    Raises:
+        botocore.exceptions.ClientError: The role may not be assumed.
+        botocore.exceptions.BotoCoreError: Something that is needed for a client is not there.
+    """
+    own = session or boto3.session.Session()
+    acting = Credentials(own) if role is None else assume(role, own, CONFIG, endpoint_url)
+    client = acting.session.client("elbv2", endpoint_url=endpoint_url, config=CONFIG)
+    return Connection(client, acting.expires_at)
 
 
 def target_type(client: ElasticLoadBalancingv2Client, arn: str) -> str:

@@ -76,7 +76,7 @@ EXCEPTIONS: Mapping[type[Exception], Reason] = {
 """What botocore raises itself, subclasses included."""
 
 REMEDIES: Mapping[Reason, str] = {
-    Reason.ACCESS_DENIED: "allow the operator's IAM role elasticloadbalancing:{operation}",
+    Reason.ACCESS_DENIED: "allow the operator's IAM role {action}",
     Reason.NO_CREDENTIALS: (
         "give the operator's service account an IAM role (EKS Pod Identity or IRSA), or set AWS credentials"
     ),
@@ -93,6 +93,11 @@ REMEDIES: Mapping[Reason, str] = {
     Reason.ELB_ERROR: "nothing, it is asked again; if this stays, see the AWS Health Dashboard",
 }
 
+ACTIONS: Mapping[str, str] = {
+    "AssumeRole": "sts:AssumeRole on the role of the target group, and have that role trust it"
+}
+"""What has to be allowed for an operation that is not ELBv2's."""
+
 
 def explain(error: Exception, operation: str) -> Problem:
     """Say what ``error`` means that ``operation`` (such as ``DescribeTargetHealth``) ended with."""
@@ -108,5 +113,5 @@ def explain(error: Exception, operation: str) -> Problem:
         reason = next(
             (EXCEPTIONS[kind] for kind in type(error).__mro__ if kind in EXCEPTIONS), Reason.ELB_ERROR
         )
-    remedy = REMEDIES[reason].format(operation=operation)
+    remedy = REMEDIES[reason].format(action=ACTIONS.get(operation, f"elasticloadbalancing:{operation}"))
     return Problem(reason, f"{words.rstrip('.: ')}. What to do: {remedy}.")

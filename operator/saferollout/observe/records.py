@@ -25,6 +25,7 @@ from saferollout.api.names import (
     ZONE_LABEL,
 )
 from saferollout.decide.observation import ContainerPort, Deployment, Labels, Leave, Pod, ReplicaSet, Strategy
+from saferollout.observe.roles import Role
 
 Raw = Mapping[str, Any]
 """One object as the API server wrote it."""
@@ -75,6 +76,7 @@ class Binding:
 
     It registers the pods behind ``port`` (a number or a name) of ``service`` in the target group ``arn``,
     which is ``None`` until the controller has found it by name. ``shared``: with pods of other clusters.
+    ``role`` is the one that the controller assumes for it.
     """
 
     namespace: str
@@ -84,6 +86,7 @@ class Binding:
     service: str
     port: int | str
     shared: bool
+    role: Role | None = None
 
 
 def deployment(raw: Raw) -> Deployment:
@@ -198,7 +201,7 @@ def service(raw: Raw) -> Service:
 def binding(raw: Raw) -> Binding:
     """Read a TargetGroupBinding."""
     meta, spec = raw["metadata"], raw["spec"]
-    reference = spec["serviceRef"]
+    reference, role = spec["serviceRef"], spec.get("iamRoleArnToAssume")
     return Binding(
         namespace=intern(meta["namespace"]),
         name=meta["name"],
@@ -207,6 +210,7 @@ def binding(raw: Raw) -> Binding:
         service=reference["name"],
         port=reference["port"],
         shared=spec.get("multiClusterTargetGroup", False),
+        role=Role(role, spec.get("assumeRoleExternalId") or None) if role else None,
     )
 
 

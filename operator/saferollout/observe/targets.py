@@ -6,10 +6,11 @@ import asyncio
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Protocol
 
 from saferollout.api.reasons import Reason
 from saferollout.decide.observation import Problem, TargetGroup
@@ -17,6 +18,7 @@ from saferollout.observe import arn as arns
 from saferollout.observe import elb, elb_errors
 from saferollout.observe.backoff import Backoff
 from saferollout.observe.bucket import TokenBucket
+from saferollout.observe.roles import Role
 
 if TYPE_CHECKING:
     from mypy_boto3_elbv2 import ElasticLoadBalancingv2Client
@@ -26,6 +28,18 @@ DESCRIBED_SECONDS = 600.0
 
 FIRST_ANSWER_SECONDS = 8.0
 """How long the first answer of a target group is waited for: without one there is nothing to go by."""
+
+RENEWED_SECONDS = 300.0
+"""How long before they end the credentials of a role are renewed."""
+
+NO_ROLES: Mapping[str, Role] = MappingProxyType({})
+
+
+class Connect(Protocol):
+    """Makes a connection to ELBv2, in a role or as whoever the operator is."""
+
+    def __call__(self, *, role: Role | None) -> elb.Connection:
+        """Make it. Whatever is raised is a problem of the target group that it is for."""
 
 
 @dataclass(slots=True)
@@ -38,6 +52,7 @@ class _Group:
 
     answer: TargetGroup
     arn: arns.TargetGroupArn
+    role: Role | None
     described_at: float = 0.0
     retry_at: float = 0.0
     backoff: Backoff = field(default_factory=lambda: Backoff(first=1.0, most=30.0))
@@ -56,40 +71,44 @@ class TargetHealth:
 
     def __init__(
         self,
-        connect: Callable[[], ElasticLoadBalancingv2Client] = elb.connect,
+        connect: Connect = elb.connect,
         *,
         patience: float,
         rate: float,
     ) -> None:
         self._connect = connect
         self._patience = patience
-        self._client: ElasticLoadBalancingv2Client | None = None
+        self._connections: dict[Role | None, elb.Connection] = {}
         self._connecting = threading.Lock()
         self._threads = ThreadPoolExecutor(elb.THREADS, thread_name_prefix="elbv2")
-        self._groups: dict[str, _Group] = {}
+        self._groups: dict[tuple[str, Role | None], _Group] = {}
         self._buckets: defaultdict[tuple[str, str], TokenBucket] = defaultdict(lambda: TokenBucket(rate))
 
-    async def ask(self, target_groups: Iterable[str], *, not_before: float) -> tuple[TargetGroup, ...]:
+    async def ask(
+        self, target_groups: Iterable[str], *, not_before: float, roles: Mapping[str, Role] = NO_ROLES
+    ) -> tuple[TargetGroup, ...]:
         """Return the state of these target groups (ARNs), in the same order.
+
+        ``roles`` says which of them are to be asked about in a role.
 
         An answer to a question that was sent at ``not_before`` (epoch seconds) or later is given as it is;
         an older one is asked for anew, together with everybody else who is waiting for it.
         """
         latest = min(not_before, time.time())
-        return tuple(await asyncio.gather(*(self._one(arn, latest) for arn in target_groups)))
+        return tuple(await asyncio.gather(*(self._one(arn, roles.get(arn), latest) for arn in target_groups)))
 
     def close(self) -> None:
         """Ask no more. Calls under way end by themselves, at the latest with their timeouts."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    async def _one(self, arn: str, not_before: float) -> TargetGroup:
+    async def _one(self, arn: str, role: Role | None, not_before: float) -> TargetGroup:
         parsed = arns.TargetGroupArn.parse(arn)
         if parsed is None:
             detail = (
                 f"{arn!r} is not the ARN of a target group. What to do: write one such as {arns.EXAMPLE}."
             )
             return TargetGroup(arn, arn, problem=Reason.TARGET_GROUP_MALFORMED, detail=detail)
-        group = self._groups.setdefault(arn, _Group(TargetGroup(arn, parsed.name), parsed))
+        group = self._groups.setdefault((arn, role), _Group(TargetGroup(arn, parsed.name), parsed, role))
         while group.answer.asked_at < not_before and time.time() >= group.retry_at:
             if group.flight is None or group.flight.done():
                 group.flight = asyncio.create_task(self._refresh(group))
@@ -111,7 +130,8 @@ class TargetHealth:
             group.answer = await loop.run_in_executor(self._threads, self._look, group)
         except elb.Unanswered as unanswered:
             if unanswered.problem.reason is Reason.NO_CREDENTIALS:
-                self._client = None  # A client keeps for good what it found, or did not, when it was made.
+                # A client keeps for good what it found, or did not, when it was made.
+                self._connections.pop(group.role, None)
             group.answer = _with(group.answer, unanswered.problem)
             group.retry_at = time.time() + group.backoff.failed()
         else:
@@ -124,7 +144,7 @@ class TargetHealth:
         Raises:
             Unanswered: No answer, or a target group that cannot be followed.
         """
-        client, arn = self._connected(), group.answer.arn
+        client, arn = self._connected(group.role), group.answer.arn
         if group.arn.region != client.meta.region_name:
             raise elb.Unanswered(_other_region(group, client.meta.region_name))
         kind = group.answer.target_type
@@ -137,15 +157,20 @@ class TargetHealth:
         found = elb.targets(client, arn)
         return replace(group.answer, target_type=kind, targets=found, asked_at=sent, problem=None, detail="")
 
-    def _connected(self) -> ElasticLoadBalancingv2Client:
-        """The client, made once; botocore's clients are thread-safe, making them is not."""
+    def _connected(self, role: Role | None) -> ElasticLoadBalancingv2Client:
+        """The client for a role, made once for as long as its credentials last.
+
+        botocore's clients are thread-safe, making them is not.
+        """
         with self._connecting:
-            if self._client is None:
+            connection = self._connections.get(role)
+            if connection is None or connection.expires_at - time.time() < RENEWED_SECONDS:
                 try:
-                    self._client = self._connect()
+                    connection = self._connections[role] = self._connect(role=role)
                 except Exception as error:
-                    raise elb.Unanswered(elb_errors.explain(error, "connecting to ELBv2")) from error
-            return self._client
+                    doing = "connecting to ELBv2" if role is None else "AssumeRole"
+                    raise elb.Unanswered(elb_errors.explain(error, doing)) from error
+            return connection.client
 
 
 def _is_to_be_described(group: _Group) -> bool:

@@ -46,7 +46,8 @@ class TargetGroupConfig(Config):
     ``lag_seconds``: how long after a change of health, or a deregistration, the data plane learns of it.
     ``unhealthy_draining_seconds``: how long an NLB target that fails its checks is ``unhealthy.draining``.
     ``zones``: those enabled on the load balancer; empty means all. ``attached`` false: no load balancer
-    uses the group. ``network``: the CIDR block an IP target has to be in.
+    uses the group. ``role``: the ARN of the role that whoever asks has to act in. ``network``: the CIDR block
+    an IP target has to be in.
     """
 
     name: str = Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9-]{0,30}[A-Za-z0-9])?$")
@@ -60,6 +61,7 @@ class TargetGroupConfig(Config):
     zones: tuple[str, ...] = ()
     cross_zone: bool = False
     attached: bool = True
+    role: str = ""
     health_check: HealthCheck = HealthCheck()
     registration_seconds: float = Field(default=5.0, ge=0)
     deregistration_delay_seconds: float = Field(default=300.0, ge=0, le=3600)

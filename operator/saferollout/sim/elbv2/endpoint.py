@@ -1,7 +1,7 @@
 """The ELBv2 endpoint: what an unmodified boto3 talks to, and the control routes for its troubles.
 
 =================  ==================================================================
-``POST /``         the query protocol of ELBv2
+``POST /``         the query protocol of ELBv2, and ``AssumeRole`` of STS
 ``GET /sim/calls`` calls so far: operation → target group (name, ``*`` for none) → count
 ``GET /sim/faults``, ``PUT /sim/faults``, ``DELETE /sim/faults``  the list of `FaultRule` in force
 =================  ==================================================================
@@ -19,6 +19,7 @@ from pydantic import TypeAdapter, ValidationError
 from saferollout.sim.elbv2.faults import FaultRule, Faults
 from saferollout.sim.elbv2.operations import OPERATIONS, TargetGroups
 from saferollout.sim.elbv2.query import Fault, Query, fault_xml, reply_xml
+from saferollout.sim.elbv2.roles import Roles
 
 _RULES = TypeAdapter(tuple[FaultRule, ...])
 
@@ -30,6 +31,7 @@ class Endpoint:
         self.calls: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self._groups = groups
         self._faults = faults
+        self._roles = Roles()
 
     def routes(self) -> list[web.RouteDef]:
         """Return the routes to be added to an application."""
@@ -47,6 +49,7 @@ class Endpoint:
         request_id = str(uuid.uuid4())
         try:
             await self._endure(query, request.headers.get("User-Agent", ""))
+            self._check(query, request.headers.get("Authorization", ""))
             body, status = self._answer(query, request_id), 200
         except Fault as fault:
             body, status = fault_xml(fault, request_id), fault.status
@@ -55,9 +58,16 @@ class Endpoint:
         )
 
     def _answer(self, query: Query, request_id: str) -> str:
+        if query.action == "AssumeRole":
+            return reply_xml(query.action, self._roles.assume(query), request_id)
         if (operation := OPERATIONS.get(query.action)) is None:
             raise Fault("InvalidAction", f"Could not find operation {query.action}")
         return reply_xml(query.action, operation(self._groups, query), request_id)
+
+    def _check(self, query: Query, authorization: str) -> None:
+        asked = [query.parameters.get("TargetGroupArn", ""), *query.texts("TargetGroupArns")]
+        for group in filter(None, map(self._groups.get, asked)):
+            self._roles.check(authorization, group.config)
 
     async def _endure(self, query: Query, user_agent: str) -> None:
         """Count the call, and let the trouble happen to it that is switched on.
