@@ -101,7 +101,8 @@ def test_a_rollout_that_has_ended_is_told_once_and_then_forgotten() -> None:
     assert [note.reason for note in decision.notes] == ["RolloutCompleted"]
     again = decide(acted(rested, decision))
     assert (again.finished, again.notes) == (None, ())
-    assert again.memory == Memory("v2", "v2", Reason.COMPLETE, waiting_since=rested.now)
+    kept = Memory("v2", "v2", Reason.COMPLETE, waiting_since=rested.now, exposure=decision.memory.exposure)
+    assert again.memory == kept
 
 
 def test_a_rollout_has_not_ended_before_its_last_target_has_drained() -> None:
