@@ -129,6 +129,7 @@ async def test_given_a_zone_that_the_load_balancer_lacks_then_the_message_says_s
     async with opened(world(elsewhere, zones=("us-east-1c",))) as stage:
         await stage.apply(app.deployment(), app.service(), *app.bindings(), app.rollout())
         await stage.start_operator()
+        await stage.at_rest(app)  # though nobody serves
 
         async def explained() -> bool:
             message = (await stage.status(app)).get("message", "")

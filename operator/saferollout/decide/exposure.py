@@ -33,15 +33,12 @@ def after(memory: Memory, left: Iterable[Draining], rollout: Rollout) -> Exposur
     """Return the rollout's exposure, with that of the pods whose last target is no longer ``left``."""
     if memory.started_at is None:
         return Exposure() if rollout.in_progress else memory.exposure
-    waiting = {each.pod for each in left}
-    ends = {
-        each.pod: each.ended_at
-        for each in with_ends(memory.draining, rollout)
-        if each.ended_at is not None and each.pod not in waiting
-    }
+    here = {each.pod for each in left} | {pod.name for pod in rollout.live}
+    retired = (each for each in with_ends(memory.draining, rollout) if each.pod)
+    ends = {each.pod: each.ended_at for each in retired if each.pod not in here}
     total = memory.exposure
     for ended_at in ends.values():
-        seconds = max(0, round(rollout.observation.now - ended_at))
+        seconds = 0 if ended_at is None else max(0, round(rollout.observation.now - ended_at))
         total = Exposure(total.pods + 1, total.seconds + seconds, max(total.worst, seconds))
     return total
 

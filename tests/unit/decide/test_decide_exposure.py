@@ -64,6 +64,12 @@ def test_a_pod_that_outlived_its_target_was_not_exposed() -> None:
     assert after(rolling_out(GOING)) == Exposure(1, 0, 0)
 
 
+def test_a_pod_whose_containers_still_run_when_its_target_is_let_go_of_was_not_exposed() -> None:
+    seen = rolling_out(GOING)
+    here = replace(seen, pods=(*seen.pods, pod("v1-9", terminating=True)))
+    assert after(here) == Exposure(1, 0, 0)
+
+
 def test_a_chosen_pod_that_stayed_is_not_counted() -> None:
     stayed = replace(GOING, id="ip-v1-1", pod="v1-1")
     assert after(rolling_out(stayed)) == Exposure()
