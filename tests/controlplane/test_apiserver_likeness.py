@@ -93,6 +93,10 @@ FENCE: Raw = {
     "strategy": {"rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}},
 }
 
+CHANCES = 3
+"""How often a sequence is played before a difference is believed: the released Deployment controller
+annotates a Deployment when it gets round to it, and that is a new generation."""
+
 SEQUENCES: dict[str, Sequence[Request]] = {
     "ordinary writes": (
         post(DEPLOYMENTS, deployment()),
@@ -205,15 +209,20 @@ SEQUENCES: dict[str, Sequence[Request]] = {
 async def test_answers_as_the_released_server_does(
     sequence: str, plane: ControlPlane, tmp_path: Path
 ) -> None:
-    namespace = f"likeness-{sequence.replace(' ', '-')}"
-    async with served_cluster(tmp_path) as cluster:
-        embedded = await _answers(cluster.session, cluster.url, namespace, SEQUENCES[sequence])
-    trust = aiohttp.TCPConnector(ssl=ssl.create_default_context(cafile=plane.authority))
-    headers = {"Authorization": f"Bearer {plane.tokens['admin']}"}
-    async with aiohttp.ClientSession(connector=trust, headers=headers) as session:
-        released = await _answers(session, plane.url, namespace, SEQUENCES[sequence])
-    for number, request in enumerate(SEQUENCES[sequence]):
-        assert _essence(embedded[number]) == _essence(released[number]), (number, request)
+    requests = SEQUENCES[sequence]
+    for chance in range(1, CHANCES + 1):
+        namespace = f"likeness-{sequence.replace(' ', '-')}-{chance}"
+        async with served_cluster(tmp_path) as cluster:
+            embedded = await _answers(cluster.session, cluster.url, namespace, requests)
+        trust = aiohttp.TCPConnector(ssl=ssl.create_default_context(cafile=plane.authority))
+        headers = {"Authorization": f"Bearer {plane.tokens['admin']}"}
+        async with aiohttp.ClientSession(connector=trust, headers=headers) as session:
+            released = await _answers(session, plane.url, namespace, requests)
+        pairs = [(_essence(one), _essence(other)) for one, other in zip(embedded, released, strict=True)]
+        if chance == CHANCES or all(one == other for one, other in pairs):
+            break
+    for number, (one, other) in enumerate(pairs):
+        assert one == other, (number, requests[number])
 
 
 async def _answers(

@@ -36,7 +36,7 @@ SEQUENCES = int(os.environ.get("SAFEROLLOUT_SEQUENCES", "240"))
 ABREAST = 40
 """How many are played at a time."""
 
-CHANCES = 3
+CHANCES = 5
 """How often the released controllers play a sequence before a difference is believed."""
 
 UNHURRIED = ("--kube-api-qps=500", "--kube-api-burst=1000")

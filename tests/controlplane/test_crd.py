@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -175,6 +176,9 @@ def user(plane: ControlPlane) -> Iterator[User]:
     somebody.kubectl("apply", "-k", str(ROOT / "crds"))
     somebody.kubectl("wait", "--for=condition=Established", "crd/saferollouts.saferollout.dev")
     somebody.kubectl("create", "namespace", NAMESPACE)
+    deadline = time.monotonic() + 60  # an established kind is explained a little later
+    while plane.kubectl("explain", "saferollouts").returncode and time.monotonic() < deadline:
+        time.sleep(0.5)
     yield somebody
     somebody.kubectl("delete", "namespace", NAMESPACE, "--wait=false")
 
