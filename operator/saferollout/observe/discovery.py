@@ -6,7 +6,7 @@ TargetGroupBindings have no ownerReferences, so this way is the only one
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from saferollout.api.model import ServiceRef, TargetGroupRef
@@ -56,28 +56,27 @@ def resolve(asked: Sequence[TargetGroupRef], revisions: Iterable[Labels], ways: 
             ones only still sends them traffic.
         ways: What there is in the namespace.
     """
-    problems: list[Problem] = []
-    found: list[Found] = []
-    bindings = list(_asked(asked, ways, found, problems) if asked else _selecting(revisions, ways, problems))
-    for binding in bindings:
-        _follow(binding, ways, found, problems)
-    return Resolved(_merged(found), tuple(problems))
+    begun = list(_asked(asked, ways) if asked else _selecting(revisions, ways))
+    followed = [_follow(each, ways) for each in begun if isinstance(each, Binding)]
+    ends = [*(each for each in begun if not isinstance(each, Binding)), *followed]
+    return Resolved(
+        _merged(each for each in ends if isinstance(each, Found)),
+        tuple(each for each in ends if isinstance(each, Problem)),
+    )
 
 
-def _asked(
-    asked: Iterable[TargetGroupRef], ways: Ways, found: list[Found], problems: list[Problem]
-) -> Iterable[Binding]:
+def _asked(asked: Iterable[TargetGroupRef], ways: Ways) -> Iterator[Binding | Found | Problem]:
     """Yield the bindings that are asked for; what is asked for by its ARN is found already."""
     for one in asked:
         if one.arn is not None:
             assumed = one.assume_role
             role = None if assumed is None else Role(assumed.arn, assumed.external_id)
-            found.append(Found(one.arn, "spec", role=role))
+            yield Found(one.arn, "spec", role=role)
             continue
         matching = [each for each in ways.bindings if _is_meant(each, one, ways)]
-        if not matching:
-            problems.append(_nothing(one))
         yield from matching
+        if not matching:
+            yield _nothing(one)
 
 
 def _is_meant(binding: Binding, asked: TargetGroupRef, ways: Ways) -> bool:
@@ -101,7 +100,7 @@ def _port_of(binding: Binding, ways: Ways) -> ServicePort | None:
     return None if service is None else service.port(binding.port)
 
 
-def _selecting(revisions: Iterable[Labels], ways: Ways, problems: list[Problem]) -> Iterable[Binding]:
+def _selecting(revisions: Iterable[Labels], ways: Ways) -> Iterator[Binding | Problem]:
     """Yield the bindings of every Service that selects pods of one of these revisions."""
     pods = list(revisions)
     services = sorted(
@@ -110,32 +109,32 @@ def _selecting(revisions: Iterable[Labels], ways: Ways, problems: list[Problem])
         if each.selector and any(each.selector <= labels for labels in pods)
     )
     bindings = [each for each in ways.bindings if each.service in services]
+    yield from bindings
     if not bindings:
-        why = (
-            f"no TargetGroupBinding leads to Service {', '.join(services)}"
-            if services
-            else "no Service selects its pods"
-        )
-        problems.append(
-            Problem(
-                Reason.NO_TARGET_GROUP,
-                f"no target group was found: {why}. What to do: {_NO_TARGET_GROUP_REMEDY}.",
-            )
-        )
-    return bindings
+        yield _none_found(services)
 
 
-def _follow(binding: Binding, ways: Ways, found: list[Found], problems: list[Problem]) -> None:
+def _none_found(services: Sequence[str]) -> Problem:
+    why = (
+        f"no TargetGroupBinding leads to Service {', '.join(services)}"
+        if services
+        else "no Service selects its pods"
+    )
+    return Problem(
+        Reason.NO_TARGET_GROUP, f"no target group was found: {why}. What to do: {_NO_TARGET_GROUP_REMEDY}."
+    )
+
+
+def _follow(binding: Binding, ways: Ways) -> Found | Problem:
     """Go from a binding to its target group and the container port that is registered there."""
     port = _port_of(binding, ways)
     if binding.arn is None:
-        problems.append(_unresolved(f"TargetGroupBinding {binding.name} has no targetGroupARN yet", _LOG))
-    elif port is None:
+        return _unresolved(f"TargetGroupBinding {binding.name} has no targetGroupARN yet", _LOG)
+    if port is None:
         what = f"TargetGroupBinding {binding.name} leads to port {binding.port} of Service {binding.service}"
-        problems.append(_unresolved(f"{what}, which is not there", "correct its serviceRef, or the Service"))
-    else:
-        source = f"TargetGroupBinding {binding.name} (Service {binding.service}, port {binding.port})"
-        found.append(Found(binding.arn, source, (port.target,), binding.shared, binding.role))
+        return _unresolved(f"{what}, which is not there", "correct its serviceRef, or the Service")
+    source = f"TargetGroupBinding {binding.name} (Service {binding.service}, port {binding.port})"
+    return Found(binding.arn, source, (port.target,), binding.shared, binding.role)
 
 
 def _merged(found: Iterable[Found]) -> tuple[Found, ...]:
