@@ -79,7 +79,7 @@ class TargetHealth:
         self._connect = connect
         self._patience = patience
         self._connections: dict[Role | None, elb.Connection] = {}
-        self._connecting = threading.Lock()
+        self._connecting: dict[Role | None, threading.Lock] = {}
         self._threads = ThreadPoolExecutor(elb.THREADS, thread_name_prefix="elbv2")
         self._groups: dict[tuple[str, Role | None], _Group] = {}
         self._buckets: defaultdict[tuple[str, str], TokenBucket] = defaultdict(lambda: TokenBucket(rate))
@@ -108,6 +108,7 @@ class TargetHealth:
                 f"{arn!r} is not the ARN of a target group. What to do: write one such as {arns.EXAMPLE}."
             )
             return TargetGroup(arn, arn, problem=Reason.TARGET_GROUP_MALFORMED, detail=detail)
+        self._connecting.setdefault(role, threading.Lock())
         group = self._groups.setdefault((arn, role), _Group(TargetGroup(arn, parsed.name), parsed, role))
         while group.answer.asked_at < not_before and time.time() >= group.retry_at:
             if group.flight is None or group.flight.done():
@@ -160,9 +161,10 @@ class TargetHealth:
     def _connected(self, role: Role | None) -> ElasticLoadBalancingv2Client:
         """The client for a role, made once for as long as its credentials last.
 
-        botocore's clients are thread-safe, making them is not.
+        botocore's clients are thread-safe, making them is not. To assume a role is a call of its own: whoever
+        waits for it does not keep those who need another.
         """
-        with self._connecting:
+        with self._connecting[role]:
             connection = self._connections.get(role)
             if connection is None or connection.expires_at - time.time() < RENEWED_SECONDS:
                 try:
