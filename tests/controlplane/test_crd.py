@@ -103,7 +103,7 @@ INVALID: Mapping[str, tuple[Mapping[str, Any], str, *tuple[str, ...]]] = {
         "spec.gates.targetHealth.timeout",
         TIMEOUT,
     ),
-    "time that runs backwards": (
+    "health that runs backwards": (
         {"gates": {"targetHealth": {"stableFor": "-1s"}}},
         "spec.gates.targetHealth.stableFor",
         SPAN,
@@ -115,7 +115,7 @@ INVALID: Mapping[str, tuple[Mapping[str, Any], str, *tuple[str, ...]]] = {
         "must be of type string",
         "expected string",
     ),
-    "health that runs backwards": (
+    "time that runs backwards": (
         {"gates": {"drain": {"timeout": "-1m"}}},
         "spec.gates.drain.timeout",
         TIMEOUT,

@@ -98,7 +98,6 @@ class TargetGroupRef(Model):
     service: ServiceRef | None = Field(
         default=None, description="The Service whose TargetGroupBindings register the pods."
     )
-
     assume_role: AssumeRole | None = Field(
         default=None,
         description="The role to assume for asking about the target group of this ARN, if it is another "
