@@ -28,11 +28,11 @@ WAYS = {
     "dry-run": ("apply", "--dry-run=server"),
 }
 
-SURGE = "write 1 or more pods, or a percent from 1% to 100% such as 25%"
-FLOOR = "write 0 or more pods, or a percent from 0% to 100% such as 50%"
+PODS = "write 0 or more pods, or a percent from 0% to 100% such as 50%"
 TIMEOUT = "write a duration above zero such as 90s, 10m or 1h30m"
 SPAN = "write a duration such as 0s, 90s or 10m"
 NAME = "write the name of an object in this namespace: lower-case letters, digits, '-' and '.'"
+ONE_OF_BOTH = "write either maxSurge or maxUnavailable above 0, and 0 for the other"
 ONE_WAY = "write one of arn, binding and service"
 PORT = "write the number or the name of a port of the Service"
 GROUP = "write the ARN of a target group, such as arn:aws:elasticloadbalancing:"
@@ -90,14 +90,15 @@ INVALID: Mapping[str, tuple[Mapping[str, Any], str, *tuple[str, ...]]] = {
         "spec.targetGroups[0].arn",
         GROUP,
     ),
-    "a step of nothing": ({"step": {"maxSurge": 0}}, "spec.step.maxSurge", SURGE),
-    "a step below nothing": ({"step": {"maxSurge": -1}}, "spec.step.maxSurge", SURGE),
-    "no percent": ({"step": {"maxSurge": "0%"}}, "spec.step.maxSurge", SURGE),
-    "more than all": ({"step": {"maxSurge": "101%"}}, "spec.step.maxSurge", SURGE),
-    "a number as text": ({"step": {"maxSurge": "2"}}, "spec.step.maxSurge", SURGE),
+    "a step of nothing": ({"step": {"maxSurge": 0}}, "spec.step", ONE_OF_BOTH),
+    "a step of no percent": ({"step": {"maxSurge": "0%"}}, "spec.step", ONE_OF_BOTH),
+    "a step in two ways": ({"step": {"maxSurge": 1, "maxUnavailable": "10%"}}, "spec.step", ONE_OF_BOTH),
+    "a step below nothing": ({"step": {"maxSurge": -1}}, "spec.step.maxSurge", PODS),
+    "more than all": ({"step": {"maxSurge": "101%"}}, "spec.step.maxSurge", PODS),
+    "a number as text": ({"step": {"maxSurge": "2"}}, "spec.step.maxSurge", PODS),
     "half a pod": ({"step": {"maxSurge": 1.5}}, "spec.step.maxSurge", "must be of type integer"),
-    "a floor below the ground": ({"zones": {"minHealthy": -1}}, "spec.zones.minHealthy", FLOOR),
-    "a floor above all": ({"zones": {"minHealthy": "200%"}}, "spec.zones.minHealthy", FLOOR),
+    "a floor below the ground": ({"zones": {"minHealthy": -1}}, "spec.zones.minHealthy", PODS),
+    "a floor above all": ({"zones": {"minHealthy": "200%"}}, "spec.zones.minHealthy", PODS),
     "a duration in words": (
         {"gates": {"targetHealth": {"timeout": "soon"}}},
         "spec.gates.targetHealth.timeout",
@@ -131,7 +132,7 @@ Where there is a second text, it is that of server-side apply, which finds such 
 DEFAULTS = {
     "deploymentRef": {"name": "web"},
     "targetGroups": [{"arn": ARN}],
-    "step": {"maxSurge": 1},
+    "step": {"maxSurge": 1, "maxUnavailable": 0},
     "gates": {"targetHealth": {"timeout": "10m", "stableFor": "0s"}, "drain": {"timeout": "20m"}},
     "zones": {"minHealthy": 1},
     "paused": False,
@@ -214,9 +215,10 @@ def test_what_is_left_out_is_filled_in_by(way: str, user: User) -> None:
 @pytest.mark.parametrize(
     "spec",
     [
-        {"step": {"maxSurge": 3}},
-        {"step": {"maxSurge": "1%"}},
-        {"step": {"maxSurge": "100%"}},
+        {"step": {"maxSurge": 3, "maxUnavailable": 0}},
+        {"step": {"maxSurge": "1%", "maxUnavailable": "0%"}},
+        {"step": {"maxSurge": "100%", "maxUnavailable": 0}},
+        {"step": {"maxSurge": 0, "maxUnavailable": "25%"}},
         {"zones": {"minHealthy": 0}},
         {"zones": {"minHealthy": "0%"}},
         {"gates": {"targetHealth": {"timeout": "1h30m", "stableFor": "90s"}, "drain": {"timeout": "1.5m"}}},
@@ -261,7 +263,7 @@ def test_another_deployment_is_refused_once_there_is_one_by(way: str, user: User
 def test_a_wrong_edit_of_one_field_leaves_what_was_there(user: User) -> None:
     user.kubectl("apply", "-f", "-", given=manifest("edited"))
     patch = json.dumps({"spec": {"step": {"maxSurge": "200%"}}})
-    assert SURGE in user.refused("patch", "saferollout", "edited", "--type=merge", "-p", patch, given="")
+    assert PODS in user.refused("patch", "saferollout", "edited", "--type=merge", "-p", patch, given="")
     assert user.spec("edited") == DEFAULTS
 
 

@@ -33,11 +33,13 @@ LABELS = {"app": NAME}
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What a run is about. Durations are seconds; ``surge`` is the user's own strategy, not the step's."""
+    """What a run is about. Durations are seconds; A ``full`` cluster has room for no pod more."""
 
     replicas: int = 6
     zones: int = 3
     max_surge: int | str = 1
+    max_unavailable: int | str = 0
+    full: bool = False
     min_healthy: int | str = 1
     startup: float = 2.0
     registration: float = 10.0
@@ -79,12 +81,24 @@ class Site:
             )
             for number in range(setting.groups)
         )
-        self.world = World(WorldConfig(zones=zones, target_groups=groups, seed=setting.seed), start=START)
+        self.world = World(
+            WorldConfig(zones=zones, target_groups=groups, seed=setting.seed, **self._room()), start=START
+        )
         self.store, self.timeline = self.world.store, self.world.timeline
         self.template_generation = 0
         self.original = self._install(groups)
-        self.policy = Policy(max_surge=setting.max_surge, min_healthy=setting.min_healthy)
+        self.policy = Policy(
+            max_surge=setting.max_surge,
+            max_unavailable=setting.max_unavailable,
+            min_healthy=setting.min_healthy,
+        )
         self.operator = Operator(self)
+
+    def _room(self) -> dict[str, int]:
+        """How many nodes there are, and how large they are."""
+        if not self.setting.full:
+            return {}
+        return {"nodes_per_zone": 1, "pods_per_node": -(-self.setting.replicas // self.setting.zones)}
 
     def _install(self, groups: tuple[TargetGroupConfig, ...]) -> Object:
         service = {

@@ -35,11 +35,13 @@ surges = st.one_of(st.integers(1, 8), st.integers(1, 100).map(lambda percent: f"
 
 @st.composite
 def sites(draw: st.DrawFn, *, most: int = 12) -> Setting:
-    """Draw a Deployment, its zones and its timings."""
+    """Draw a Deployment, its zones and its timings. One of four makes its steps in place."""
+    in_place = draw(st.integers(0, 3)) == 0
     return Setting(
         replicas=draw(st.integers(1, most)),
         zones=draw(st.integers(1, 4)),
-        max_surge=draw(surges),
+        max_surge=0 if in_place else draw(surges),
+        max_unavailable=draw(surges) if in_place else 0,
         # A floor that the scheduler cannot keep is a hold by right: see test_holds.
         min_healthy=0,
         startup=draw(st.sampled_from([0.2, 2.0, 20.0])),
@@ -50,6 +52,12 @@ def sites(draw: st.DrawFn, *, most: int = 12) -> Setting:
         seed=draw(st.integers(0, 1000)),
         groups=draw(st.integers(1, 2)),
     )
+
+
+@st.composite
+def full_sites(draw: st.DrawFn) -> Setting:
+    """Draw a Deployment in a cluster without room for one pod more."""
+    return replace(draw(sites(most=8)), max_surge=0, max_unavailable=draw(surges), zones=1, full=True)
 
 
 def at_rest(setting: Setting) -> tuple[Site, Watcher]:
@@ -118,6 +126,16 @@ def test_given_any_deployment_when_the_image_changes_then_it_rolls_out_within_th
     assert_completed(site, watcher, "v2")
 
 
+@rollouts
+@given(setting=full_sites())
+def test_given_no_room_for_more_pods_when_the_image_changes_then_no_more_than_a_step_is_missing_at_any_moment(
+    setting: Setting,
+) -> None:
+    site, watcher = at_rest(setting)
+    site.change_image("v2")
+    assert_completed(site, watcher, "v2")
+
+
 def test_given_no_replicas_when_the_image_changes_then_the_new_revision_is_there_for_the_next_scale_up() -> (
     None
 ):
@@ -147,6 +165,7 @@ def test_given_any_deployment_when_the_operator_dies_anywhere_then_the_contract_
             fence = site.deployment["spec"].get("minReadySeconds", 0)
             site.run(absent if paused else min(absent, fence / 2))
             site.operator.start()
+        site.operator.die_after = None
     assert_completed(site, watcher, "v2")
 
 
@@ -180,7 +199,7 @@ def test_given_an_image_that_fails_its_checks_when_an_hour_goes_by_then_nothing_
     site.change_image("broken")
     site.run(3600.0)
     good = [pod for pod in site.pods if image_of(pod) != "web:broken" and not is_deleting(pod)]
-    assert len(good) >= site.setting.replicas
+    assert len(good) >= site.setting.replicas - (watcher.step if site.policy.max_unavailable else 0)
     assert site.operator.last.reason is Reason.HEALTH_TIMEOUT
     assert len(watcher.retired) - retired <= watcher.step  # superseded ones, if any
     site.change_image("v3")

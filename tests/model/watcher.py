@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from model.site import NAMESPACE, PORT, Site
+from saferollout.decide import steps
 from saferollout.decide.observation import TargetState
 from saferollout.sim.elbv2.health import Address
 from saferollout.sim.objects import condition_of, is_deleting, labels_of
@@ -88,15 +89,19 @@ class Watcher:
     @property
     def step(self) -> int:
         """Pods of a full step."""
-        wanted, replicas = self.site.policy.max_surge, self.site.deployment["spec"]["replicas"]
+        policy, replicas = self.site.policy, self.site.deployment["spec"]["replicas"]
+        if policy.max_unavailable:
+            return steps.in_place(policy.max_unavailable, replicas)
+        wanted = policy.max_surge
         return max(1, wanted if isinstance(wanted, int) else -(-int(wanted[:-1]) * replicas // 100))
 
     def _retired(self, before: Object) -> None:
         name, replicas = before["metadata"]["name"], self.site.deployment["spec"]["replicas"]
         serving = self.serving()
         served = self._serves(before)
-        if served and len(serving) < replicas:
-            self._breach("S1", f"{len(serving)} of {replicas} serve after {name} was retired")
+        least = replicas - self.step if self.site.policy.max_unavailable else replicas
+        if served and len(serving) < least:
+            self._breach("S1", f"{len(serving)} of {least} serve after {name} was retired")
         zone = labels_of(before).get(ZONE, "")
         left = sum(1 for pod in serving if labels_of(pod).get(ZONE) == zone)
         if served and left < self.floors[zone]:

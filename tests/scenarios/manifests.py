@@ -17,13 +17,17 @@ SPEED = 60.0
 
 @dataclass(frozen=True, slots=True)
 class App:
-    """A Deployment with all that belongs to it. ``groups`` are names of target groups."""
+    """A Deployment with all that belongs to it. ``groups`` are names of target groups.
+
+    A ``step`` is so many pods, that are added before old ones go, or ``in_place`` after they went.
+    """
 
     name: str = "web"
     replicas: int = 6
     image: str = "web:1"
     groups: tuple[str, ...] = ("web",)
     step: int | str = 1
+    in_place: bool = False
     min_healthy: int | str = 1
     health_timeout: str = "10m"
     drain_timeout: str = "20m"
@@ -87,7 +91,9 @@ class App:
         usual = {
             "deploymentRef": {"name": self.name},
             "targetGroups": [{"arn": arn} for arn in self.arns],
-            "step": {"maxSurge": self.step},
+            "step": {"maxSurge": 0, "maxUnavailable": self.step}
+            if self.in_place
+            else {"maxSurge": self.step},
             "gates": {
                 "targetHealth": {"timeout": self.health_timeout},
                 "drain": {"timeout": self.drain_timeout},

@@ -162,8 +162,8 @@ async def test_given_no_endpoint_when_it_comes_then_it_goes_on(opened: Opening) 
 
 REFUSED = {
     "a percent above 100": ({"step": {"maxSurge": "150%"}}, "spec.step.maxSurge in body should match"),
-    "a step of no pod": (
-        {"step": {"maxSurge": 0}},
+    "a step of fewer pods than none": (
+        {"step": {"maxSurge": -1}},
         "spec.step.maxSurge in body should be greater than or eq",
     ),
     "a floor below none": ({"zones": {"minHealthy": -1}}, "spec.zones.minHealthy in body should be greater"),
@@ -197,13 +197,13 @@ async def test_given_a_spec_that_cannot_be_meant_then_kubectl_is_told_so(
 
 
 STORED = {
-    'spec.step.maxSurge is "150%": write 1 or more pods, or a percent from 1% to 100% such as 25%': {
+    'spec.step.maxSurge is "150%": write 0 or more pods, or a percent from 0% to 100% such as 50%': {
         "step": {"maxSurge": "150%"}
     },
     'spec.gates.drain.timeout is "soon": write a duration above zero such as 90s, 10m or 1h30m': {
         "gates": {"drain": {"timeout": "soon"}}
     },
-    'such as 25%; spec.zones.minHealthy is "all": write 0 or more pods': {
+    'such as 50%; spec.zones.minHealthy is "all": write 0 or more pods': {
         "step": {"maxSurge": -1},
         "zones": {"minHealthy": "all"},
     },

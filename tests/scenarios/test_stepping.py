@@ -63,3 +63,19 @@ async def test_given_health_without_a_break_is_asked_for_then_a_break_is_what_th
             assert await told("startedAt") - first > 5 + 1, "the operator was away for more than a second"
             await stage.at_rest(app, "web:2")
         assert await stage.failed_requests(app, seen.begun) == {}
+
+
+async def test_given_no_room_for_another_pod_then_old_ones_go_first_and_no_more_than_a_step_is_missing(
+    opened: Opening,
+) -> None:
+    app = App(replicas=3, in_place=True, groups=("alb-web",), min_healthy=0, spread=False)
+    room = {"zones": ("us-east-1a",), "nodes_per_zone": 1, "pods_per_node": 3}
+    async with opened(world(target_group("alb-web"), **room)) as stage:
+        await stage.run(app)
+        before = await stage.deployment(app)
+        async with stage.observed(app, replicas=2) as seen:
+            await stage.set_image(app, "web:2")
+            await stage.at_rest(app, "web:2", within=120)
+        assert await stage.failed_requests(app, seen.begun) == {}
+        assert await stage.deployment(app) == before
+        await stage.kubectl("delete", "saferollout", app.name, "--timeout=30s")

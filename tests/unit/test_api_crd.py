@@ -81,6 +81,7 @@ def test_every_duration_and_quantity_has_a_default() -> None:
     leaves = {path: value for path, value in defaults.items() if not isinstance(value, dict)}
     assert leaves == {
         "step.maxSurge": 1,
+        "step.maxUnavailable": 0,
         "gates.targetHealth.timeout": "10m",
         "gates.targetHealth.stableFor": "0s",
         "gates.drain.timeout": "20m",
@@ -134,7 +135,7 @@ def test_every_column_shows_a_field_that_exists_with_its_type() -> None:
 @pytest.mark.parametrize(
     ("path", "refused"),
     [
-        (".spec.step.maxSurge", ["101%", "0%", "25", "%", "1.5%", "-1%", 0, -1, True, None]),
+        (".spec.step.maxSurge", ["101%", "25", "%", "1.5%", "-1%", -1, True, None]),
         (".spec.zones.minHealthy", ["101%", "half", "007%", -1, True, None]),
         (".spec.gates.drain.timeout", ["10 minutes", "10", "-5m", "1d", "", "m", "5m ", 600]),
         (".spec.paused", ["true", 1]),
@@ -147,7 +148,7 @@ def test_the_schema_alone_refuses_most_of_what_is_wrong(path: str, refused: list
 @pytest.mark.parametrize(
     ("path", "accepted"),
     [
-        (".spec.step.maxSurge", [1, 500, "1%", "25%", "100%"]),
+        (".spec.step.maxSurge", [0, 1, 500, "0%", "1%", "25%", "100%"]),
         (".spec.zones.minHealthy", [0, 3, "0%", "50%", "100%"]),
         (".spec.gates.drain.timeout", ["90s", "10m", "1h30m", "1.5h", "500ms"]),
     ],

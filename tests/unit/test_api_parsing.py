@@ -54,6 +54,11 @@ def test_a_number_of_pods_stays_a_number() -> None:
     assert (surge, type(surge)) == (3, int)
 
 
+def test_a_step_may_be_made_in_place() -> None:
+    policy = parse_spec({**LEAST, "step": {"maxSurge": 0, "maxUnavailable": "20%"}}).policy
+    assert (policy.max_surge, policy.max_unavailable) == (0, "20%")
+
+
 def test_a_target_group_named_twice_is_asked_about_once() -> None:
     twice = [{"arn": ARN}, {"arn": ARN}]
     assert parse_spec({**LEAST, "targetGroups": twice}).target_groups == (TargetGroupRef(arn=ARN),)
@@ -90,11 +95,14 @@ def test_fields_of_a_later_version_are_ignored() -> None:
     [
         (
             {"step": {"maxSurge": "250%"}},
-            'spec.step.maxSurge is "250%": write 1 or more pods, or a percent from 1% to 100% such as 25%',
+            'spec.step.maxSurge is "250%": write 0 or more pods, or a percent from 0% to 100% such as 50%',
         ),
         (
             {"step": {"maxSurge": 0}},
-            "spec.step.maxSurge is 0: write 1 or more pods, or a percent from 1% to 100% such as 25%",
+            (
+                'spec.step is {"maxSurge": 0}: '
+                "write either maxSurge or maxUnavailable above 0, and 0 for the other"
+            ),
         ),
         (
             {"zones": {"minHealthy": -1}},
@@ -173,7 +181,7 @@ def test_what_cannot_be_waited_for_is_refused(value: object) -> None:
 
 
 def test_everything_that_is_wrong_is_said_at_once() -> None:
-    assert refusal(step={"maxSurge": 0}, paused=3).count(": write ") == 2
+    assert refusal(step={"maxSurge": -1}, paused=3).count(": write ") == 2
 
 
 def test_a_long_value_is_not_repeated_whole() -> None:

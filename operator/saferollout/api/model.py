@@ -12,17 +12,18 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
 from saferollout.api.rules import (
-    Floor,
     ObjectName,
+    Pods,
     ServicePort,
     Span,
-    Surge,
     Timeout,
     validation,
     validations,
 )
 
 _ONE_WAY = "one of arn, binding and service"
+_ONE_OF_BOTH = "either maxSurge or maxUnavailable above 0, and 0 for the other"
+_NONE = (0, "0%")
 _ROLE_OF = "assumeRole beside an arn only: a binding names its role itself"
 
 
@@ -116,11 +117,31 @@ class TargetGroupRef(Model):
 class Step(Model):
     """How much is replaced at a time."""
 
-    max_surge: Surge = Field(
+    model_config = ConfigDict(
+        json_schema_extra=validation(
+            "(type(self.maxSurge) == int ? self.maxSurge == 0 : self.maxSurge == '0%') != "
+            "(type(self.maxUnavailable) == int ? self.maxUnavailable == 0 : self.maxUnavailable == '0%')",
+            f"write {_ONE_OF_BOTH}",
+        )
+    )
+
+    max_surge: Pods = Field(
         default=1,
         description="Pods that one step adds, and hence replaces: a number, or a percent of the Deployment's "
         "replicas, rounded up.",
     )
+    max_unavailable: Pods = Field(
+        default=0,
+        description="For a cluster without room for more pods, with maxSurge: 0. Old pods that one step "
+        "takes away before it adds new ones: a number, or a percent of the Deployment's replicas, rounded "
+        "down, 1 at the least. So many fewer serve until the new ones do.",
+    )
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if (self.max_surge in _NONE) == (self.max_unavailable in _NONE):
+            raise PydanticCustomError("rule", "{instead}", {"instead": _ONE_OF_BOTH})
+        return self
 
 
 class TargetHealthGate(Model):
@@ -162,7 +183,7 @@ class Gates(Model):
 class Zones(Model):
     """What is kept in every zone."""
 
-    min_healthy: Floor = Field(
+    min_healthy: Pods = Field(
         default=1,
         description="Serving pods that a zone is never taken below: a number, or a percent of what the zone "
         "had when the rollout began, rounded up; never more than it had.",

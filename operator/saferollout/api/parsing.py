@@ -46,6 +46,7 @@ def parse_spec(raw: Mapping[str, Any]) -> ParsedSpec:
         target_groups=tuple(dict.fromkeys(spec.target_groups)),
         policy=Policy(
             max_surge=spec.step.max_surge,
+            max_unavailable=spec.step.max_unavailable,
             health_timeout=seconds(spec.gates.target_health.timeout),
             stable_for=seconds(spec.gates.target_health.stable_for),
             drain_timeout=seconds(spec.gates.drain.timeout),

@@ -78,9 +78,7 @@ def _is_timeout(value: object) -> bool:
 
 
 _NAME_PATTERN = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"
-_SURGE_PERCENT_PATTERN = r"^(100|[1-9][0-9]?)%$"
 _is_percent = _matches(PERCENT_PATTERN)
-_is_surge_percent = _matches(_SURGE_PERCENT_PATTERN)
 
 ObjectName = Annotated[
     str,
@@ -105,17 +103,7 @@ ServicePort = Annotated[
     ),
 ]
 
-Surge = Annotated[
-    int | str,
-    Rule(
-        instead="1 or more pods, or a percent from 1% to 100% such as 25%",
-        cel=f"type(self) == int ? self >= 1 : self.matches('{_SURGE_PERCENT_PATTERN}')",
-        holds=lambda value: _is_count(value, 1) or _is_surge_percent(value),
-        keywords={"minimum": 1, "pattern": _SURGE_PERCENT_PATTERN},
-    ),
-]
-
-Floor = Annotated[
+Pods = Annotated[
     int | str,
     Rule(
         instead="0 or more pods, or a percent from 0% to 100% such as 50%",

@@ -76,7 +76,7 @@ def settled(step: Step) -> Wait | None:
 
 def healthy(step: Step) -> Wait | None:
     """Every new pod serves: Ready, and healthy in every target group."""
-    pods = step.rollout.new_pods
+    pods = step.rollout.placed_pods
     count = step.rollout.serving.count(pods)
     if count == len(pods):
         return None
@@ -141,10 +141,10 @@ def zones_kept(step: Step) -> Wait | None:
 
 
 def capacity_kept(step: Step) -> Wait | None:
-    """As many pods serve afterwards as the Deployment asks for, or nothing that serves is taken."""
+    """As many pods serve afterwards as have to at every moment, or nothing that serves is taken."""
     serving = step.rollout.serving
     leaving = serving.count(step.plan.victims)
-    left, wanted = len(serving.pods) - leaving, step.rollout.deployment.replicas
+    left, wanted = len(serving.pods) - leaving, step.rollout.least_serving
     if leaving == 0 or left >= wanted:
         return None
     why = shortened(serving.reasons(step.rollout.old_pods))
@@ -156,9 +156,9 @@ def aged(step: Step) -> Wait | None:
     rollout = step.rollout
     seen = rollout.observation
     fence = float(rollout.users.min_ready_seconds)
-    if not rollout.last_batch:
+    if rollout.in_place or not rollout.last_batch:
         fence = max(fence, seen.tuning.least_fence)
-    missing = fences.wait_for(rollout.new_pods, seen.now, fence)
+    missing = fences.wait_for(rollout.placed_pods, seen.now, fence)
     if missing == 0:
         return None
     return Wait(

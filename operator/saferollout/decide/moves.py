@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from saferollout.decide import fences, steps
+from saferollout.decide import fences
 from saferollout.decide.decision import Change, Move
 from saferollout.decide.ledger import Release, Settings, keep, live_settings
 from saferollout.decide.observation import Strategy
@@ -14,9 +14,10 @@ from saferollout.decide.rollout import Rollout
 def rest(rollout: Rollout, move: Move) -> Change:
     """Everything as the user has it, but for a strategy that gives nothing up before something new is there.
 
-    Until the operator sees a new template, the Deployment can then only add a step's worth of pods.
+    Until the operator sees a new template, the Deployment can then only add a step's worth of pods; a single
+    one, which may wait for a node, where steps are made in place.
     """
-    strategy = _strategy(rollout.observation.policy.max_surge)
+    strategy = _strategy(1 if rollout.in_place else rollout.observation.policy.max_surge)
     return _change(move, rollout, replace(rollout.users, strategy=strategy))
 
 
@@ -24,11 +25,15 @@ def pause(rollout: Rollout) -> Change:
     """Hold the Deployment at the sizes it has.
 
     ``maxSurge`` is set so that they are what a paused Deployment keeps (kubernetes ``scale``). With the
-    target complete the pause protects no old pod, and a wall is put up as well (kubernetes ``IsSaturated``).
+    target complete the pause protects no old pod, and a wall is put up as well (kubernetes ``IsSaturated``);
+    in place always, for there the new pods may be few and the target complete with one that has no node yet.
     """
+    if rollout.in_place:
+        settings = _fenced(rollout, fences.WALL, _strategy(rollout.surplus, 0 if rollout.surplus else 1))
+        return _change(Move.PAUSE, rollout, replace(settings, paused=True))
     excess = rollout.surplus or rollout.step_size
     last = rollout.last_batch or (rollout.new == 0 and excess >= rollout.deployment.replicas)
-    settings = replace(_fenced(rollout, fences.WALL if last else None, excess), paused=True)
+    settings = replace(_fenced(rollout, fences.WALL if last else None, _strategy(excess)), paused=True)
     return _change(Move.PAUSE, rollout, settings)
 
 
@@ -37,9 +42,13 @@ def release(rollout: Rollout) -> Change:
 
     The fence in the same patch keeps the pods of the next batch from counting before it expires, so that one
     step cannot become two. The last release takes down the wall and stays paused: the Deployment controller
-    then retires what is left.
+    then retires what is left. In place, a step's worth of old pods goes before new ones come.
     """
-    replicas = rollout.deployment.replicas
+    record = _record(rollout, rollout.new + rollout.coming, rollout.old - rollout.going)
+    fence = fences.behind(rollout.placed_pods, rollout.observation.now)
+    if rollout.in_place:
+        settings = replace(_fenced(rollout, fence, _strategy(0, max(1, rollout.going))), paused=False)
+        return _change(Move.RELEASE, rollout, settings, record)
     if rollout.last_batch:
         settings = replace(
             live_settings(rollout.deployment),
@@ -47,12 +56,8 @@ def release(rollout: Rollout) -> Change:
             progress_deadline_seconds=rollout.users.progress_deadline_seconds,
         )
         return _change(Move.RELEASE, rollout, settings, _record(rollout, rollout.new, 0))
-    batch = steps.next_batch(rollout.step_size, rollout.new, replicas)
-    fence = fences.behind(rollout.new_pods, rollout.observation.now)
-    settings = replace(_fenced(rollout, fence, max(1, batch)), paused=False)
-    return _change(
-        Move.RELEASE, rollout, settings, _record(rollout, rollout.new + batch, rollout.old - rollout.surplus)
-    )
+    settings = replace(_fenced(rollout, fence, _strategy(max(1, rollout.coming))), paused=False)
+    return _change(Move.RELEASE, rollout, settings, record)
 
 
 def give_back(rollout: Rollout) -> Change | None:
@@ -71,18 +76,18 @@ def _change(move: Move, rollout: Rollout, settings: Settings, release: Release |
     return Change(move, settings, keep(rollout.users, settings, release))
 
 
-def _fenced(rollout: Rollout, fence: int | None, max_surge: int) -> Settings:
+def _fenced(rollout: Rollout, fence: int | None, strategy: Strategy) -> Settings:
     seconds = rollout.users.min_ready_seconds if fence is None else fence
     return Settings(
         paused=rollout.users.paused,
-        strategy=_strategy(max_surge),
+        strategy=strategy,
         min_ready_seconds=seconds,
         progress_deadline_seconds=fences.deadline(rollout.users, seconds),
     )
 
 
-def _strategy(max_surge: int | str) -> Strategy:
-    return Strategy("RollingUpdate", max_surge, 0)
+def _strategy(max_surge: int | str, max_unavailable: int = 0) -> Strategy:
+    return Strategy("RollingUpdate", max_surge, max_unavailable)
 
 
 def _record(rollout: Rollout, new: int, old: int) -> Release:

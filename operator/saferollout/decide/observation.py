@@ -189,6 +189,7 @@ class Policy:
     min_healthy: IntOrPercent = 1
     paused: bool = False
     stable_for: float = 0.0
+    max_unavailable: IntOrPercent = 0
 
 
 @dataclass(frozen=True, slots=True)

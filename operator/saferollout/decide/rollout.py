@@ -87,13 +87,51 @@ class Rollout:
 
     @cached_property
     def step_size(self) -> int:
-        """Pods of a full step, by ``step.maxSurge``."""
-        return steps.size(self.observation.policy.max_surge, self.deployment.replicas)
+        """Pods of a full step, by ``step.maxSurge``, or ``step.maxUnavailable`` where there is no surge."""
+        policy, replicas = self.observation.policy, self.deployment.replicas
+        if self.in_place:
+            return steps.in_place(policy.max_unavailable, replicas)
+        return steps.size(policy.max_surge, replicas)
+
+    @property
+    def in_place(self) -> bool:
+        """Whether a step takes old pods away first, for want of room for more than ``spec.replicas``."""
+        return self.observation.policy.max_unavailable not in {0, "0%"}
 
     @cached_property
     def surplus(self) -> int:
-        """Pods wanted beyond ``spec.replicas``: so many old ones the next release takes away."""
+        """Pods wanted beyond ``spec.replicas``."""
         return max(0, self.new + self.old - self.deployment.replicas)
+
+    @cached_property
+    def going(self) -> int:
+        """Old pods that the next release takes away: what is beyond ``spec.replicas``, or a step in place."""
+        return min(self.old, self.step_size) if self.in_place else self.surplus
+
+    @cached_property
+    def coming(self) -> int:
+        """New pods that the next release adds."""
+        if self.in_place:
+            return max(0, self.deployment.replicas - (self.old - self.going) - self.new)
+        return steps.next_batch(self.step_size, self.new, self.deployment.replicas)
+
+    @cached_property
+    def least_serving(self) -> int:
+        """Pods that are to serve at every moment: all, or all but a step in place."""
+        replicas = self.deployment.replicas
+        return max(0, replicas - self.step_size) if self.in_place else replicas
+
+    @cached_property
+    def without_room(self) -> tuple[Pod, ...]:
+        """New pods beyond ``spec.replicas`` that have no node: in place, they get one when old pods go."""
+        if not self.in_place:
+            return ()
+        return tuple(pod for pod in self.new_pods if pod.node is None)[: self.surplus]
+
+    @cached_property
+    def placed_pods(self) -> tuple[Pod, ...]:
+        """New pods but for those `without_room`: the ones that a release has to wait for."""
+        return tuple(pod for pod in self.new_pods if pod not in self.without_room)
 
     @property
     def last_batch(self) -> bool:

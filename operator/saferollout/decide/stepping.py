@@ -48,7 +48,7 @@ def step(rollout: Rollout) -> Decision | None:
 def _release(rollout: Rollout, plan: victims.Plan) -> Decision:
     change = moves.release(rollout)
     size, replicas = rollout.step_size, rollout.deployment.replicas
-    batch = steps.next_batch(size, rollout.new, replicas)
+    batch = rollout.coming
     going = gates.shortened([pod.name for pod in plan.victims])
     parts = (f"retires {going}" if going else "", f"adds {batch} new" if batch else "")
     message = ", ".join(filter(None, parts)) or "no pod is to be replaced"

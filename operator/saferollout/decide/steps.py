@@ -11,6 +11,16 @@ def size(max_surge: IntOrPercent, replicas: int) -> int:
     return max(1, rounded_up(max_surge, replicas))
 
 
+def in_place(max_unavailable: IntOrPercent, replicas: int) -> int:
+    """Return the pods of a step that takes old ones away first: a percent rounds down, at least 1.
+
+    As kubernetes ``ResolveFenceposts`` has it.
+    """
+    if isinstance(max_unavailable, str):
+        return max(1, int(max_unavailable.rstrip("%")) * replicas // 100)
+    return max(1, max_unavailable)
+
+
 def next_batch(step: int, new: int, replicas: int) -> int:
     """Return how many new pods the next release adds: a full step, or what is missing to ``replicas``."""
     return max(0, min(step, replicas - new))

@@ -54,7 +54,7 @@ def plan(rollout: Rollout, floors: Mapping[str, int]) -> Plan:
     old = Counter(pod.zone for pod in rollout.old_pods)
     victims: list[Pod] = []
     ranked: list[Pod] = []
-    for replica_set, count in shrinkage(rollout.old_sets, rollout.surplus):
+    for replica_set, count in shrinkage(rollout.old_sets, rollout.going):
         pods = rollout.pods_of([replica_set])
         forced = sorted((pod for pod in pods if pod.ready_since is None), key=_forced_order)[:count]
         free = [pod for pod in pods if pod.ready_since is not None]
