@@ -47,7 +47,7 @@ def release(rollout: Rollout) -> Change:
     record = _record(rollout, rollout.new + rollout.coming, rollout.old - rollout.going)
     fence = fences.behind(rollout.placed_pods, rollout.observation.now)
     if rollout.in_place:
-        settings = replace(_fenced(rollout, fence, _strategy(0, max(1, rollout.going))), paused=False)
+        settings = replace(_fenced(rollout, fence, _strategy(0, rollout.step_size)), paused=False)
         return _change(Move.RELEASE, rollout, settings, record)
     if rollout.last_batch:
         settings = replace(

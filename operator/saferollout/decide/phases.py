@@ -24,7 +24,7 @@ STAGES: tuple[Stage, ...] = (
     stepping.await_release,
     stepping.step,
     resting.rest,
-    resting.await_last_drain,
+    resting.await_end,
     resting.idle,
 )
 """The first stage that applies decides; the others return ``None``.

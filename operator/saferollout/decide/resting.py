@@ -11,6 +11,11 @@ from saferollout.decide.decision import Decision, Finished, Move, Note, Wait
 from saferollout.decide.rollout import Rollout
 from saferollout.decide.waiting import SOON, UNHURRIED, waiting
 
+_LAST = (gates.targets_known, gates.drained)
+"""What is waited for when no old pod is left: the new ones have served before the last old ones went."""
+
+_LAST_IN_PLACE = (gates.targets_known, gates.settled, gates.healthy, gates.stable, gates.drained)
+
 
 def leave(rollout: Rollout) -> Decision | None:
     """The SafeRollout is being deleted: everything goes back to its user, whatever else is wrong."""
@@ -36,13 +41,16 @@ def rest(rollout: Rollout) -> Decision | None:
     return replace(decision, costs=victims.costs_to_give_back(rollout.live), fences=walls)
 
 
-def await_last_drain(rollout: Rollout) -> Decision | None:
-    """The last targets drain: the rollout has not ended before they are gone."""
+def await_end(rollout: Rollout) -> Decision | None:
+    """The rollout ends when the last targets are gone; in place, when the last new pods serve too."""
     memory = rollout.observation.memory
-    if memory.started_at is None or not memory.draining:
+    if memory.started_at is None:
         return None
     step = gates.Step(rollout, victims.Plan((), ()), {}, memory.draining, planned_at=0)
-    wait = gates.first_closed(step, (gates.targets_known, gates.drained))
+    if rollout.in_place:
+        wait = gates.first_closed(step, _LAST_IN_PLACE)
+    else:
+        wait = gates.first_closed(step, _LAST) if memory.draining else None
     return None if wait is None else waiting(rollout, wait)
 
 

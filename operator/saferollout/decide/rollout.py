@@ -105,8 +105,13 @@ class Rollout:
 
     @cached_property
     def going(self) -> int:
-        """Old pods that the next release takes away: what is beyond ``spec.replicas``, or a step in place."""
-        return min(self.old, self.step_size) if self.in_place else self.surplus
+        """Old pods that the next release takes away: what is beyond ``spec.replicas``, and a step in place.
+
+        Pods that could take nothing over are not beyond it (kubernetes ``reconcileOldReplicaSets``).
+        """
+        if not self.in_place:
+            return self.surplus
+        return min(self.old, self.step_size + self.surplus - len(self.without_room))
 
     @cached_property
     def coming(self) -> int:

@@ -42,7 +42,7 @@ REACHED = {
     "await_release": (releasing(), Reason.RELEASING, None),
     "step": (releasable(), Reason.RELEASING, Move.RELEASE),
     "rest": (untouched(), Reason.FINISHING, Move.ADOPT),
-    "await_last_drain": (draining(at_rest()), Reason.WAITING_FOR_DRAIN, None),
+    "await_end": (draining(at_rest()), Reason.WAITING_FOR_DRAIN, None),
     "idle": (at_rest(), Reason.COMPLETE, None),
 }
 
