@@ -34,6 +34,7 @@ class App:
     spread: bool = True
     startup: str = "120s"
     pre_stop: int = 120
+    node_port: int | None = None
     spec: Manifest = field(default_factory=dict)
     """Fields of the Deployment's ``spec`` that the user sets beside the usual ones."""
 
@@ -71,8 +72,12 @@ class App:
 
     def service(self) -> Manifest:
         """The Service that selects its pods."""
-        ports = [{"name": "http", "port": 80, "targetPort": "http"}]
-        return _object("v1", "Service", self.name, {"selector": {"app": self.name}, "ports": ports})
+        port: Manifest = {"name": "http", "port": 80, "targetPort": "http"}
+        on_nodes: Manifest = {}
+        if self.node_port is not None:
+            port, on_nodes = port | {"nodePort": self.node_port}, {"type": "NodePort"}
+        spec = {"selector": {"app": self.name}, "ports": [port], **on_nodes}
+        return _object("v1", "Service", self.name, spec)
 
     def bindings(self) -> list[Manifest]:
         """What registers its pods in its target groups."""

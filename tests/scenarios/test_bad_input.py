@@ -24,7 +24,6 @@ _numbers = count(1)  # trouble has to stay with whom it belongs to: all of them 
 HERE = "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup"
 FUNCTION = target_group("function", target_type="lambda")
 BALANCER = target_group("balancer", target_type="alb")
-NODES = target_group("nodes", target_type="instance")
 EUROPE = target_group("europe", region="eu-west-1")
 
 
@@ -42,7 +41,6 @@ WRONG_GROUPS = {
     "one of another Region": (EUROPE.arn, Told("TargetGroupOtherRegion", "AWS_DEFAULT_REGION=eu-west-1")),
     "a lambda group": (FUNCTION.arn, Told("TargetGroupUnsupported", "use target-type ip")),
     "an alb group": (BALANCER.arn, Told("TargetGroupUnsupported", "use target-type ip")),
-    "an instance group": (NODES.arn, Told("TargetGroupUnsupported", "use target-type ip")),
 }
 
 
@@ -113,7 +111,7 @@ TROUBLES = {
 }
 
 
-SITE = world(target_group("web"), *map(target_group, TROUBLES), FUNCTION, BALANCER, NODES, EUROPE)
+SITE = world(target_group("web"), *map(target_group, TROUBLES), FUNCTION, BALANCER, EUROPE)
 
 
 @pytest.mark.parametrize("name", TROUBLES)

@@ -67,6 +67,7 @@ def target_groups() -> dict[str, TargetGroup]:
         TargetGroupConfig(name="websecure", kind="nlb"),
         TargetGroupConfig(name="function", kind="alb", target_type="lambda"),
         TargetGroupConfig(name="nodes", kind="alb", target_type="instance"),
+        TargetGroupConfig(name="balancer", kind="nlb", target_type="alb"),
         TargetGroupConfig(name="theirs", kind="alb", role=ROLE.arn),
         TargetGroupConfig(name="europe", kind="alb", region="eu-west-1"),
     ]
@@ -202,8 +203,14 @@ async def test_a_silent_endpoint_does_not_keep_anybody_longer_than_the_patience(
     assert time.monotonic() - began < 0.5, "the patience is counted from when the question was sent"
 
 
-@pytest.mark.parametrize("name", ["function", "nodes"])
-async def test_targets_that_are_no_pods_are_not_asked_for(name: str, scene: Scene) -> None:
+async def test_instances_are_asked_for_as_pods_are(scene: Scene) -> None:
+    answer = await scene.ask("nodes")
+    assert answer.problem is None
+    assert answer.by_instance
+
+
+@pytest.mark.parametrize("name", ["function", "balancer"])
+async def test_targets_that_lead_to_no_pods_are_not_asked_for(name: str, scene: Scene) -> None:
     answer = await scene.ask(name)
     assert answer.problem is Reason.TARGET_GROUP_UNSUPPORTED
     assert scene.calls("DescribeTargetHealth") == 0

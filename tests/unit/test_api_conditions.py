@@ -3,13 +3,19 @@ import pytest
 from saferollout.api.conditions import FALSE, TRUE, UNKNOWN, conditions
 from saferollout.api.reasons import EXPLANATIONS, ConditionType, Phase, Reason
 from saferollout.api.status import Condition
+from saferollout.decide.decision import GroupCount
 from saferollout.decide.observation import Problem
 
 
 def told(
-    reason: Reason, *problems: Problem, previous: tuple[Condition, ...] = (), now: float = 100
+    reason: Reason,
+    *problems: Problem,
+    groups: tuple[GroupCount, ...] = (),
+    previous: tuple[Condition, ...] = (),
+    now: float = 100,
 ) -> dict[str, Condition]:
-    found = conditions(Problem(reason, "a sentence"), problems, generation=7, previous=previous, now=now)
+    known = (Problem(reason, "a sentence"), *problems)
+    found = conditions(known, groups, generation=7, previous=previous, now=now)
     return {each.type: each for each in found}
 
 
@@ -33,6 +39,7 @@ def test_what_is_complete_is_ready() -> None:
         "Stalled": FALSE,
         "TargetGroupsResolved": TRUE,
         "ZonesSafe": TRUE,
+        "PodsAreTargets": UNKNOWN,
     }
 
 
@@ -88,6 +95,21 @@ def test_what_is_false_comes_before_what_is_unknown() -> None:
     assert (
         told(Reason.TARGET_GROUP_MALFORMED, unknown)["TargetGroupsResolved"].reason == "TargetGroupMalformed"
     )
+
+
+@pytest.mark.parametrize(
+    ("types", "status", "reason"),
+    [
+        (("ip", "ip"), TRUE, "TargetTypeIP"),
+        (("ip", "instance"), FALSE, "InstanceTargets"),
+        ((), UNKNOWN, "NoTargetGroup"),
+    ],
+)
+def test_instances_for_targets_are_told_of(types: tuple[str, ...], status: str, reason: str) -> None:
+    groups = tuple(GroupCount(f"web-{each}", "arn", "spec", each, 1, 0, 0, 0) for each in types)
+    verdict = told(Reason.COMPLETE, groups=groups)["PodsAreTargets"]
+    assert (verdict.status, verdict.reason) == (status, reason)
+    assert ("the targets of web-instance are instances" in verdict.message) == ("instance" in types)
 
 
 def test_all_condition_types_are_there_in_their_order() -> None:

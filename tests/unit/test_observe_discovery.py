@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from saferollout.api.model import ServiceRef, TargetGroupRef
 from saferollout.api.reasons import Reason
-from saferollout.decide.observation import Labels
+from saferollout.decide.observation import Labels, TargetGroup
 from saferollout.observe.discovery import Found, Resolved, Ways, resolve
 from saferollout.observe.records import Binding, Service, ServicePort
 from saferollout.observe.roles import Role
@@ -183,3 +183,10 @@ def test_whatever_there_is_nothing_found_is_said_and_nothing_is_found_twice(
     arns = [each.arn for each in resolved.groups]
     assert arns == sorted(set(arns))
     assert resolve(asked, reversed(revisions), Ways(services[::-1], bindings[::-1])).groups == resolved.groups
+
+
+def test_the_ports_of_a_target_group_are_those_of_its_kind_of_targets() -> None:
+    on_nodes = replace(SERVICE, ports=(ServicePort(80, "http", "web", on_nodes=30080),))
+    (way,) = found(services=[on_nodes]).groups
+    assert way.answered(TargetGroup(ARN, "web", target_type="ip")).ports == ("web",)
+    assert way.answered(TargetGroup(ARN, "web", target_type="instance")).ports == (30080,)

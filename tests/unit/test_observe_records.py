@@ -158,6 +158,20 @@ def test_a_node_has_a_zone_or_none() -> None:
 
 
 @pytest.mark.parametrize(
+    ("provider", "instance"),
+    [
+        ("aws:///us-east-1a/i-0123456789abcdef0", "i-0123456789abcdef0"),
+        ("aws:///us-east-1a/0123456789-abc/fargate-ip-10-0-1-1.ec2.internal", None),
+        ("kind://docker/kind/kind-worker", None),
+        (None, None),
+    ],
+)
+def test_a_node_is_an_instance_or_none(provider: str | None, instance: str | None) -> None:
+    found = records.node({**raw.node("n1", "a"), "spec": {"providerID": provider} if provider else {}})
+    assert found.instance == instance
+
+
+@pytest.mark.parametrize(
     ("hook", "seconds"),
     [
         ({"sleep": {"seconds": 40}}, 40),

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from saferollout.api.reasons import EXPLANATIONS, ConditionType, Phase, Reason
 from saferollout.api.status import Condition
+from saferollout.decide.decision import GroupCount
 from saferollout.decide.observation import Problem
 
 TRUE, FALSE, UNKNOWN = "True", "False", "Unknown"
@@ -44,8 +45,8 @@ _UNSAFE = {
 
 
 def conditions(
-    main: Problem,
-    problems: Sequence[Problem],
+    found: Sequence[Problem],
+    groups: Sequence[GroupCount],
     *,
     generation: int,
     previous: Iterable[Condition],
@@ -54,8 +55,9 @@ def conditions(
     """Return the conditions of a SafeRollout, in the order of ``ConditionType``.
 
     Args:
-        main: Why it is where it is; phase and stalling follow from the table of reasons.
-        problems: Everything else that is known to be wrong.
+        found: First why it is where it is: phase and stalling follow from the table of reasons. Then
+            everything else that is known to be wrong.
+        groups: The target groups.
         generation: The generation of the spec that all this is about.
         previous: The conditions so far: one whose status stays keeps its time of transition.
         now: Seconds since the epoch.
@@ -70,11 +72,12 @@ def conditions(
             last_transition_time=since[kind][1] if since.get(kind, ("",))[0] == status else now,
             observed_generation=generation,
         )
-        for kind, status, why, text in _verdicts(main, problems)
+        for kind, status, why, text in (*_verdicts(found), _pods_are_targets(groups))
     )
 
 
-def _verdicts(main: Problem, problems: Sequence[Problem]) -> Iterator[tuple[ConditionType, str, str, str]]:
+def _verdicts(found: Sequence[Problem]) -> Iterator[tuple[ConditionType, str, str, str]]:
+    main = found[0]
     told = EXPLANATIONS[main.reason]
     reconciling = told.phase in _IN_PROGRESS and not told.stalled
     for kind, holds in (
@@ -83,9 +86,21 @@ def _verdicts(main: Problem, problems: Sequence[Problem]) -> Iterator[tuple[Cond
         (ConditionType.STALLED, told.stalled),
     ):
         yield kind, TRUE if holds else FALSE, main.reason, main.message
-    found = (main, *problems)
     yield ConditionType.TARGET_GROUPS_RESOLVED, *_worst(found, _UNRESOLVED, "Resolved")
     yield ConditionType.ZONES_SAFE, *_worst(found, _UNSAFE, "AboveFloors")
+
+
+def _pods_are_targets(groups: Sequence[GroupCount]) -> tuple[ConditionType, str, str, str]:
+    kind = ConditionType.PODS_ARE_TARGETS
+    shared = [each.name for each in groups if each.target_type == "instance"]
+    if shared:
+        told = (
+            f"the targets of {', '.join(shared)} are instances: a healthy one says that its Node takes"
+            " requests, not which pod answers them, and none drains when a pod goes. With target-type ip"
+            " the load balancer speaks of pods"
+        )
+        return kind, FALSE, "InstanceTargets", told
+    return kind, TRUE if groups else UNKNOWN, "TargetTypeIP" if groups else "NoTargetGroup", ""
 
 
 def _worst(found: Sequence[Problem], statuses: dict[Reason, str], otherwise: str) -> tuple[str, str, str]:

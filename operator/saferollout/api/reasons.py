@@ -26,6 +26,7 @@ class ConditionType(StrEnum):
     STALLED = "Stalled"
     TARGET_GROUPS_RESOLVED = "TargetGroupsResolved"
     ZONES_SAFE = "ZonesSafe"
+    PODS_ARE_TARGETS = "PodsAreTargets"
 
 
 class Reason(StrEnum):

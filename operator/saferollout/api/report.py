@@ -76,8 +76,8 @@ def report(
             zones=_by_zone({zone.name: zone.serving for zone in picture.zones}),
         ),
         conditions=conditions(
-            Problem(decision.reason, decision.message),
-            problems,
+            (Problem(decision.reason, decision.message), *problems),
+            picture.groups,
             generation=generation,
             previous=previous.conditions,
             now=now,

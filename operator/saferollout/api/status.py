@@ -67,7 +67,7 @@ class TargetGroupStatus(Model):
     source: str | None = Field(
         default=None, description="Where it was found: the spec, or a TargetGroupBinding."
     )
-    target_type: str = Field(description="Target type: ip.")
+    target_type: str = Field(description="Target type: ip, or instance.")
     healthy: NonNegativeInt = Field(description="Targets that are healthy.")
     initial: NonNegativeInt = Field(description="Targets that are being registered or first checked.")
     unhealthy: NonNegativeInt = Field(description="Targets that fail their checks.")

@@ -14,9 +14,14 @@ LINGERS = 30.0
 
 
 def targets_to_drain(pods: Iterable[Pod], groups: Iterable[TargetGroup], since: float) -> Iterator[Draining]:
-    """Yield an entry for every target that these pods have, to be remembered until it has drained."""
+    """Yield an entry for every target that these pods have, to be remembered until it has drained.
+
+    An instance stays when a pod of it goes: there is nothing to drain.
+    """
     leaving = tuple(pods)
     for group in groups:
+        if group.by_instance:
+            continue
         targets = by_address(group)
         for pod in leaving:
             for target in targets_of(pod, group, targets):
@@ -89,8 +94,8 @@ def without_survivors(entries: Iterable[Draining], rollout: Rollout) -> tuple[Dr
 def _orphans(rollout: Rollout) -> Iterator[Draining]:
     held = {pod.ip for pod in rollout.observation.pods} | rollout.observation.foreign
     for group in rollout.observation.target_groups:
-        if group.shared:
-            continue  # An address that nobody has here may be a pod's of another cluster.
+        if group.shared or group.by_instance:
+            continue  # An address that nobody has here may be a pod's of another cluster, or a Node's.
         for target in group.targets or ():
             if target.state is TargetState.DRAINING and target.id not in held:
                 yield Draining(group.arn, target.id, target.port, "", None, rollout.observation.now)

@@ -107,6 +107,7 @@ class Pod:
     ``ready_since`` is when it became Ready, ``None`` while it is not. ``zone`` is ``None`` while unknown.
     ``ports`` are its containers' declared ports. ``deletion_cost`` is the annotation's text.
     ``phase`` is ``status.phase`` (``Pending``, ``Running``, …). ``host_network``: the address is its Node's.
+    ``instance`` is the id of its Node's EC2 instance, ``None`` where that is not known to be one.
     """
 
     name: str
@@ -127,6 +128,7 @@ class Pod:
     host_network: bool = False
     ended_at: float | None = None
     """When its last container ended, ``None`` while one runs or nobody has said."""
+    instance: str | None = None
 
 
 class TargetState(StrEnum):
@@ -163,7 +165,8 @@ class TargetGroup:
     ``targets`` is ``None`` when ELBv2 has not answered; ``problem`` then says why, and ``detail`` in words.
     ``asked_at`` is when the question behind ``targets`` was *sent*, so its age is never understated.
     ``ports`` are the container ports, by number or name, that are registered in it; empty when nobody says,
-    and any port that a pod declares will do. ``source`` tells people where the group came from. In a
+    and any port that a pod declares will do. Where Nodes are its targets (``by_instance``) they are node
+    ports, and any will do when nobody says. ``source`` tells people where the group came from. In a
     ``shared`` one are targets of other clusters too.
     """
 
@@ -177,6 +180,11 @@ class TargetGroup:
     ports: tuple[int | str, ...] = ()
     source: str = ""
     shared: bool = False
+
+    @property
+    def by_instance(self) -> bool:
+        """Whether its targets are the instances that pods run on, not the pods."""
+        return self.target_type == "instance"
 
 
 @dataclass(frozen=True, slots=True)

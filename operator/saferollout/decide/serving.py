@@ -37,20 +37,27 @@ def by_address(group: TargetGroup) -> Mapping[str, list[Target]]:
 def targets_of(pod: Pod, group: TargetGroup, targets: Mapping[str, list[Target]]) -> Iterator[Target]:
     """Yield the targets that are this pod: its address, and the ports that are registered in the group.
 
+    In a group of instances they are the pod's Node, which it shares with the other pods there.
+
     Names are looked up in the pod itself, as EndpointSlices do: another revision may have another number
     under the same name. Where nobody says which ports these are, every one the pod declares is, and a pod
     that declares none is matched by its address alone.
     """
     ports = _registered(pod, group)
-    for target in targets.get(pod.ip or "", ()):
+    for target in targets.get(_address(pod, group) or "", ()):
         if ports is None or target.port in ports:
             yield target
+
+
+def _address(pod: Pod, group: TargetGroup) -> str | None:
+    return pod.instance if group.by_instance else pod.ip
 
 
 def _registered(pod: Pod, group: TargetGroup) -> frozenset[int] | None:
     """The numbers of the pod's ports that are registered in the group, ``None`` if they may be any."""
     if not group.ports:
-        return frozenset(port.number for port in pod.ports) or None
+        declared = () if group.by_instance else pod.ports
+        return frozenset(port.number for port in declared) or None
     named = {port.name: port.number for port in reversed(pod.ports)}
     numbers = (port if isinstance(port, int) else named.get(port) for port in group.ports)
     return frozenset(number for number in numbers if number is not None)
@@ -75,8 +82,12 @@ def _why_not(pod: Pod, groups: Iterable[tuple[TargetGroup, Mapping[str, list[Tar
             return f"{group.name} has not been asked since it became Ready"
         mine = list(targets_of(pod, group, targets))
         if not mine:
-            return f"{pod.ip} is not registered in {group.name}"
+            return f"{_described(pod, group)} is not registered in {group.name}"
         for target in mine:
             if not target_states.serves(target):
                 return target_states.explained(target, group.name)
     return None
+
+
+def _described(pod: Pod, group: TargetGroup) -> str:
+    return f"its Node {pod.node} ({pod.instance or 'no instance'})" if group.by_instance else f"{pod.ip}"

@@ -153,10 +153,8 @@ class Cluster:
                 del self._wakes[namespace, name]
 
     def _placed(self, pod: Pod) -> Pod:
-        if pod.zone is not None or pod.node is None:
-            return pod
-        node = self._node.get(pod.node)
-        return pod if node is None else replace(pod, zone=node.zone)
+        node = None if pod.node is None else self._node.get(pod.node)
+        return pod if node is None else replace(pod, zone=pod.zone or node.zone, instance=node.instance)
 
     def _deployment_changed(self, old: Deployment | None, new: Deployment | None) -> None:
         changed = new or old

@@ -18,17 +18,23 @@ from saferollout.observe.roles import Role
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A target group, before anybody asked ELBv2 about it. See ``decide.observation.TargetGroup``."""
+    """A target group, before anybody asked ELBv2 about it. See ``decide.observation.TargetGroup``.
+
+    Whether pods or Nodes are its targets is not known yet: ``ports`` are those of the one, ``node_ports``
+    those of the other.
+    """
 
     arn: str
     source: str
     ports: tuple[int | str, ...] = ()
+    node_ports: tuple[int | str, ...] = ()
     shared: bool = False
     role: Role | None = None
 
     def answered(self, answer: TargetGroup) -> TargetGroup:
         """Complete what ELBv2 says of the target group with what is known of it here."""
-        return replace(answer, source=self.source, ports=self.ports, shared=self.shared)
+        ports = self.node_ports if answer.by_instance else self.ports
+        return replace(answer, source=self.source, ports=ports, shared=self.shared)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +140,8 @@ def _follow(binding: Binding, ways: Ways) -> Found | Problem:
         what = f"TargetGroupBinding {binding.name} leads to port {binding.port} of Service {binding.service}"
         return _unresolved(f"{what}, which is not there", "correct its serviceRef, or the Service")
     source = f"TargetGroupBinding {binding.name} (Service {binding.service}, port {binding.port})"
-    return Found(binding.arn, source, (port.target,), binding.shared, binding.role)
+    node_ports = () if port.on_nodes is None else (port.on_nodes,)
+    return Found(binding.arn, source, (port.target,), node_ports, binding.shared, binding.role)
 
 
 def _merged(found: Iterable[Found]) -> tuple[Found, ...]:
@@ -143,15 +150,19 @@ def _merged(found: Iterable[Found]) -> tuple[Found, ...]:
     for each in sorted(found, key=lambda each: (each.arn, each.source)):
         other = merged.setdefault(each.arn, each)
         if other is not each:
-            ports = tuple(dict.fromkeys((*other.ports, *each.ports))) if other.ports and each.ports else ()
             merged[each.arn] = replace(
                 other,
                 source=f"{other.source}, {each.source}",
-                ports=ports,
+                ports=_either(other.ports, each.ports),
+                node_ports=_either(other.node_ports, each.node_ports),
                 shared=other.shared or each.shared,
                 role=other.role or each.role,
             )
     return tuple(merged.values())
+
+
+def _either(some: tuple[int | str, ...], others: tuple[int | str, ...]) -> tuple[int | str, ...]:
+    return tuple(dict.fromkeys((*some, *others))) if some and others else ()
 
 
 def _nothing(asked: TargetGroupRef) -> Problem:

@@ -33,26 +33,34 @@ Raw = Mapping[str, Any]
 DEFAULT_SURGE = DEFAULT_UNAVAILABLE = "25%"
 """What apps/v1 takes when a rolling update names no numbers."""
 
+_INSTANCE = re.compile(r"aws:///[^/]+/(i-[0-9a-f]+)")
+"""``spec.providerID`` of a Node that is an EC2 instance (cloud-provider-aws)."""
+
 FINISHED = frozenset({"Succeeded", "Failed"})
 """Phases in which a pod has given its address back."""
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """What is read of a Node: where it is."""
+    """What is read of a Node: where it is, and which EC2 instance, ``None`` if it is none (Fargate)."""
 
     name: str
     uid: str
     zone: str | None
+    instance: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ServicePort:
-    """A port of a Service; ``target`` is the number or the name of the container port it leads to."""
+    """A port of a Service; ``target`` is the number or the name of the container port it leads to.
+
+    ``on_nodes`` is the port of every Node that leads there too, ``None`` without one.
+    """
 
     number: int
     name: str
     target: int | str
+    on_nodes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +188,13 @@ def pod(raw: Raw) -> Pod | None:
 def node(raw: Raw) -> Node:
     """Read a Node."""
     meta = raw["metadata"]
-    return Node(intern(meta["name"]), meta["uid"], _shared((meta.get("labels") or {}).get(ZONE_LABEL)))
+    found = _INSTANCE.fullmatch(raw.get("spec", {}).get("providerID") or "")
+    return Node(
+        name=intern(meta["name"]),
+        uid=meta["uid"],
+        zone=_shared((meta.get("labels") or {}).get(ZONE_LABEL)),
+        instance=found[1] if found else None,
+    )
 
 
 def service(raw: Raw) -> Service:
@@ -192,7 +206,12 @@ def service(raw: Raw) -> Service:
         uid=meta["uid"],
         selector=_labels(spec.get("selector")),
         ports=tuple(
-            ServicePort(each["port"], each.get("name", ""), each.get("targetPort") or each["port"])
+            ServicePort(
+                number=each["port"],
+                name=each.get("name", ""),
+                target=each.get("targetPort") or each["port"],
+                on_nodes=each.get("nodePort"),
+            )
             for each in spec.get("ports") or ()
         ),
     )

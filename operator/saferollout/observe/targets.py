@@ -32,6 +32,9 @@ FIRST_ANSWER_SECONDS = 8.0
 RENEWED_SECONDS = 300.0
 """How long before they end the credentials of a role are renewed."""
 
+_FOLLOWED = frozenset({"ip", "instance"})
+"""Types of targets that lead to pods."""
+
 NO_ROLES: Mapping[str, Role] = MappingProxyType({})
 
 
@@ -151,7 +154,7 @@ class TargetHealth:
         kind = group.answer.target_type
         if _is_to_be_described(group):
             kind = elb.target_type(client, arn)
-            if kind != "ip":
+            if kind not in _FOLLOWED:
                 raise elb.Unanswered(_unsupported(group, kind))
             group.described_at = time.time()
         sent = time.time()
@@ -206,6 +209,6 @@ def _other_region(group: _Group, ours: str) -> Problem:
 def _unsupported(group: _Group, kind: str) -> Problem:
     return Problem(
         Reason.TARGET_GROUP_UNSUPPORTED,
-        f"target group {group.answer.name} has targets of type {kind}; only pods as targets of type ip can be"
-        " followed. What to do: use target-type ip.",
+        f"target group {group.answer.name} has targets of type {kind}; only pods (type ip) and the instances"
+        " they run on can be followed. What to do: use target-type ip.",
     )

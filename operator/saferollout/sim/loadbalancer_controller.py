@@ -1,4 +1,4 @@
-"""What the AWS Load Balancer Controller does for TargetGroupBindings of target type ``ip``."""
+"""What the AWS Load Balancer Controller does for TargetGroupBindings."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from saferollout.sim.elbv2.health import Address
 from saferollout.sim.elbv2.operations import TargetGroups
 from saferollout.sim.elbv2.target_group import TargetGroup
 from saferollout.sim.objects import Key, condition_of, conditions_of, key_of, put_condition
-from saferollout.sim.resources import PODS, SERVICES
+from saferollout.sim.resources import NODES, PODS, SERVICES
 from saferollout.sim.store import ApiError, Change, Object, Store
 from saferollout.sim.target_group_bindings import (
     TARGET_GROUP_BINDINGS,
@@ -16,6 +16,7 @@ from saferollout.sim.target_group_bindings import (
     belongs,
     gate_of,
     has_gate,
+    on_nodes,
 )
 from saferollout.sim.timeline import Timeline
 
@@ -46,6 +47,9 @@ class LoadBalancerController:
     def _observe(self, change: Change) -> None:
         if change.resource.key == TARGET_GROUP_BINDINGS.key:
             self._soon(change.object)
+        elif change.resource is NODES:
+            for binding in self._store.list(TARGET_GROUP_BINDINGS):
+                self._soon(binding)
         elif change.resource in (PODS, SERVICES):
             namespace = change.object["metadata"]["namespace"]
             for binding in self._store.list(TARGET_GROUP_BINDINGS, namespace):
@@ -65,18 +69,26 @@ class LoadBalancerController:
             self._synchronise(self._groups.get(self._bound[key]), [])
         self._bound[key] = arn
         group, gate = self._groups.get(arn), gate_of(binding)
-        members = [member for member in self._behind(binding) if belongs(member[0], gate)]
-        self._synchronise(group, [address for _, address in members])
-        if group is not None:
+        if group is None:
+            return
+        service, port = self._service(binding), binding["spec"]["serviceRef"]["port"]
+        if service is None:
+            self._synchronise(group, [])
+        elif group.config.target_type == "instance":
+            self._synchronise(group, [*on_nodes(service, port, self._store.list(NODES))])
+        else:
+            pods = self._store.list(PODS, binding["metadata"]["namespace"])
+            members = [each for each in addresses(service, port, pods) if belongs(each[0], gate)]
+            self._synchronise(group, [address for _, address in members])
             self._open_gates(key, group, gate, members)
 
-    def _behind(self, binding: Object) -> list[Member]:
-        namespace, reference = binding["metadata"]["namespace"], binding["spec"]["serviceRef"]
+    def _service(self, binding: Object) -> Object | None:
         try:
-            service = self._store.get(SERVICES, namespace, reference["name"])
+            return self._store.get(
+                SERVICES, binding["metadata"]["namespace"], binding["spec"]["serviceRef"]["name"]
+            )
         except ApiError:
-            return []
-        return [*addresses(service, reference["port"], self._store.list(PODS, namespace))]
+            return None
 
     def _synchronise(self, group: TargetGroup | None, wanted: list[Address]) -> None:
         """Deregister first, then register, as the original does (aws-load-balancer-controller 3621)."""

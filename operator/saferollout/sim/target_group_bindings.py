@@ -103,6 +103,22 @@ def addresses(service: Object, port: int | str, pods: Iterable[Object]) -> Itera
                 yield pod, Address(ip, number)
 
 
+def on_nodes(service: Object, port: int | str, nodes: Iterable[Object]) -> Iterator[Address]:
+    """Yield the instances of ready Nodes, with the node port of the Service's ``port``; none without one."""
+    entry = _service_port(service, port)
+    if entry is None or "nodePort" not in entry:
+        return
+    for node in nodes:
+        if _is_true(node, "Ready") and (instance := instance_of(node)):
+            yield Address(instance, entry["nodePort"])
+
+
+def instance_of(node: Object) -> str:
+    """The id of the EC2 instance that a Node is, empty if it is none."""
+    provider, _, instance = (node["spec"].get("providerID") or "").rpartition("/")
+    return instance if provider.startswith("aws:///") else ""
+
+
 def _service_port(service: Object, port: int | str) -> dict[str, Any] | None:
     entries = service["spec"].get("ports") or ()
     return next((each for each in entries if port in (each["port"], each.get("name"))), None)
@@ -117,6 +133,6 @@ def _container_port(pod: Object, name: str) -> int | None:
     return None
 
 
-def _is_true(pod: Object, kind: str) -> bool:
-    condition = condition_of(pod, kind)
+def _is_true(obj: Object, kind: str) -> bool:
+    condition = condition_of(obj, kind)
     return condition is not None and condition["status"] == "True"

@@ -17,6 +17,7 @@ from saferollout.sim.elbv2.routing import Routing
 from saferollout.sim.elbv2.target_group import Probe, TargetGroup
 from saferollout.sim.kubelet import Kubelet
 from saferollout.sim.loadbalancer_controller import LoadBalancerController
+from saferollout.sim.node_ports import NodePorts
 from saferollout.sim.nodes import new_node
 from saferollout.sim.objects import labels_of
 from saferollout.sim.outages import Outages
@@ -81,6 +82,7 @@ class Site:
         self.store = store
         self.timeline = store.timeline
         self.kubelet = Kubelet(self.store, self.timeline)
+        self.node_ports = NodePorts(self.store)
         self.outages = Outages(self.store, self.timeline, self.kubelet)
         self.groups: dict[str, TargetGroup] = {}
         self.traffic: dict[str, Traffic] = {}
@@ -103,28 +105,35 @@ class Site:
         return NetworkLoadBalancer(routing, self._answers, zones, cross_zone=config.cross_zone)
 
     def _answers(self, address: Address) -> bool:
-        return self.kubelet.serves(*address)
+        pod = self._behind(address)
+        return pod is not None and self.kubelet.serves(*pod)
+
+    def _behind(self, address: Address) -> Address | None:
+        """The pod's address that a target leads to: itself, unless it is an instance."""
+        return self.node_ports.leads_to(address) if address.id.startswith("i-") else address
 
     def _probe(self, config: TargetGroupConfig) -> Probe:
         return self._connect if config.check_protocol == "TCP" else self._get
 
     def _connect(self, address: Address) -> Answer:
         """A TCP health check: any process that takes the connection passes."""
-        if self.kubelet.serves(*address):
+        pod = self._behind(address)
+        if pod is not None and self.kubelet.serves(*pod):
             return Answer.OK
-        return Answer.TIMEOUT if self._pod_at(address.id) is None else Answer.REFUSED
+        return Answer.TIMEOUT if pod is not None and self._pod_at(pod.id) is None else Answer.REFUSED
 
     def _get(self, address: Address) -> Answer:
         """An HTTP health check: the process has to say that it is well."""
-        if self.kubelet.healthy(*address):
+        pod = self._behind(address)
+        if pod is not None and self.kubelet.healthy(*pod):
             return Answer.OK
         reached = self._connect(address)
         return Answer.MISMATCH if reached is Answer.OK else reached
 
-    def _zone_of(self, ip: str) -> str | None:
-        """The zone of a pod's address. The scheduler left it on the pod, so a lost node changes nothing."""
-        pod = self._pod_at(ip)
-        return None if pod is None else labels_of(pod).get(ZONE)
+    def _zone_of(self, target: str) -> str | None:
+        """The zone of a Node, or of a pod: the scheduler left it there, so a lost node changes nothing."""
+        placed = self._pod_at(target) or self.node_ports.node(target)
+        return None if placed is None else labels_of(placed).get(ZONE)
 
     def _pod_at(self, ip: str) -> Object | None:
         pods = self.store.list(PODS)

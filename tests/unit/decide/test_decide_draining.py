@@ -138,6 +138,14 @@ def test_a_target_that_takes_no_requests_needs_no_draining() -> None:
     assert list(recorded) == []
 
 
+def test_an_instance_has_nothing_to_drain_when_a_pod_of_it_goes_and_drains_for_reasons_of_its_own() -> None:
+    going = replace(pod("v1-1"), instance="i-1", terminating=True)
+    nodes = group([], targets=(Target("i-1", 30080, TargetState.HEALTHY),), target_type="instance")
+    assert list(targets_to_drain([going], [nodes], NOW)) == []
+    leaving = replace(nodes, targets=(Target("i-2", 30080, TargetState.DRAINING),))
+    assert drains(replace(fresh(), target_groups=(leaving,))) == []
+
+
 def test_a_target_is_not_forgotten_when_a_spec_that_cannot_be_read_names_no_group() -> None:
     problem = Problem(Reason.INVALID_SPEC, "spec.step.maxSurge is 3%%")
     seen = replace(remembering(fresh(), GONE), target_groups=(), problems=(problem,))

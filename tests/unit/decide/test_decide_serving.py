@@ -99,3 +99,31 @@ def test_a_port_given_by_its_name_is_looked_up_in_each_pod() -> None:
 def test_a_port_given_by_its_number_need_not_be_declared() -> None:
     assert why_not(replace(POD, ports=()), group([POD], ports=(PORT,))) is None
     assert why_not(replace(POD, ports=()), group([POD], ports=(PORT + 1,))) is not None
+
+
+def on_nodes(*targets: Target, ports: tuple[int | str, ...] = (30080,)) -> TargetGroup:
+    return group([], targets=targets, target_type="instance", ports=ports)
+
+
+HOUSED = replace(POD, node="one", instance="i-1")
+
+
+def test_a_pod_behind_instances_serves_when_its_node_is_healthy_on_the_node_port() -> None:
+    theirs = Target("i-2", 30080, TargetState.UNHEALTHY)
+    other_port = Target("i-1", 30090, TargetState.UNHEALTHY)
+    mine = Target("i-1", 30080, TargetState.HEALTHY)
+    assert why_not(HOUSED, on_nodes(mine, theirs, other_port)) is None
+    sick = replace(mine, state=TargetState.UNHEALTHY)
+    assert why_not(HOUSED, on_nodes(sick)) == "i-1:30080 is unhealthy in web"
+
+
+def test_a_node_whose_port_nobody_told_is_healthy_on_all_that_are_registered() -> None:
+    one, two = Target("i-1", 30080, TargetState.HEALTHY), Target("i-1", 30090, TargetState.INITIAL)
+    assert why_not(HOUSED, on_nodes(one, ports=())) is None
+    assert why_not(HOUSED, on_nodes(one, two, ports=())) == "i-1:30090 is initial in web"
+
+
+def test_a_pod_on_a_node_that_is_no_instance_does_not_serve_behind_instances() -> None:
+    elsewhere = Target("i-2", 30080, TargetState.HEALTHY)
+    said = why_not(replace(HOUSED, instance=None), on_nodes(elsewhere))
+    assert said == "its Node one (no instance) is not registered in web"
