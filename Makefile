@@ -14,10 +14,10 @@ demo: $(INSTALLED) ## a rollout behind an NLB, live, and the same natively, with
 	$(BIN)/saferollout demo
 
 test: $(INSTALLED) ## unit tests, and every scenario on the embedded cluster
-	$(BIN)/pytest -n $(WORKERS) -m "not real"
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal -m "not real"
 
 test-real: $(INSTALLED) ## the scenarios, and what is known of Kubernetes, on a released control plane
-	$(BIN)/pytest -n $(WORKERS) -m real
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal -m real
 
 lint: $(INSTALLED) ## style, types
 	$(BIN)/ruff format --check

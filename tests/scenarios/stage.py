@@ -278,6 +278,7 @@ class Observation:
         usual = {
             "replicas": self.app.replicas,
             "step": step,
+            "max_unavailable": step if self.app.in_place else 0,
             "min_healthy": self.app.min_healthy,
             "stale_after": 3 * POLL,
         }

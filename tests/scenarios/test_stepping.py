@@ -73,7 +73,7 @@ async def test_given_no_room_for_another_pod_then_old_ones_go_first_and_no_more_
     async with opened(world(target_group("alb-web"), **room)) as stage:
         await stage.run(app)
         before = await stage.deployment(app)
-        async with stage.observed(app, replicas=2) as seen:
+        async with stage.observed(app) as seen:
             await stage.set_image(app, "web:2")
             await stage.at_rest(app, "web:2", within=120)
         assert await stage.failed_requests(app, seen.begun) == {}

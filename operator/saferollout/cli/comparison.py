@@ -1,4 +1,4 @@
-"""Two rollouts of the same change, side by side, as the people who use the site had them."""
+"""Rollouts of the same change, side by side, as the people who use the site had them."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from saferollout.sim.samples import Figures
 
 _KINDS: Mapping[str, str] = {
     "502-dead-target": "  502, the target was gone",
+    "502-initial-targets": "  502, none was healthy yet",
     "503-no-target": "  503, no target left",
     "reset-dead-target": "  reset, the target was gone",
     "reset-empty-zone": "  reset, the zone was empty",
@@ -31,14 +32,15 @@ class Outcome:
     breaches: Sequence[Breach]
 
 
-def comparison(safe: Outcome, native: Outcome, replicas: int) -> Table:
-    """Draw the table that the demo ends with."""
+def comparison(outcomes: Mapping[str, Outcome], replicas: int) -> Table:
+    """Draw a column for each outcome, under its name. All are of a Deployment of so many ``replicas``."""
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     table.add_column("the same new image", no_wrap=True)
-    table.add_column("SafeRollout", justify="right")
-    table.add_column("native rolling update", justify="right")
-    for name, value in _rows(replicas, {*safe.failed, *native.failed}):
-        table.add_row(name, Text(value(safe)), Text(value(native)))
+    for name in outcomes:
+        table.add_column(name, justify="right")
+    kinds = {kind for outcome in outcomes.values() for kind in outcome.failed}
+    for name, value in _rows(replicas, kinds):
+        table.add_row(name, *(Text(value(outcome)) for outcome in outcomes.values()))
     return table
 
 

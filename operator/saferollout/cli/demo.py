@@ -96,7 +96,8 @@ async def _compare(site: Site, examples: Path, console: Console) -> int:
     console.print("\n[bold]The same new image as a native rolling update:[/]\n")
     natively = await _roll_out(site, _deployment(native), partial(_narrate, console))
     console.print()
-    console.print(comparison(safely, natively, replicas=_deployment(safe)["spec"]["replicas"]))
+    outcomes = {"SafeRollout": safely, "native rolling update": natively}
+    console.print(comparison(outcomes, replicas=_deployment(safe)["spec"]["replicas"]))
     console.print(f"Seconds are the clock's. AWS and the pods run {site.speed:g} times as fast as in life.")
     for breach in safely.breaches:
         console.print(f"The SafeRollout broke {breach.promise}: {breach.seen}", style="bold red")
