@@ -6,7 +6,7 @@ import asyncio
 import os
 import platform
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from rich.console import Console
@@ -56,14 +56,14 @@ def _caches(weight: caches.Weight, load: caches.Load) -> Table:
     return table
 
 
-def _requests(counted: tuple[requests.Traffic, requests.Traffic]) -> Table:
-    rollout, rest = counted
-    table = _table("Requests of the operator", "what", "a rollout of 6 in 3 steps", "at rest")
-    table.add_row("seconds", f"{rollout.seconds:.0f}", f"{rest.seconds:.0f}")
-    table.add_row("decisions", str(rollout.decisions), str(rest.decisions))
-    table.add_row("questions to ELBv2, every 0.5 s", str(rollout.questions), str(rest.questions))
-    for what in sorted({*rollout.writes, *rest.writes}):
-        table.add_row(f"writes: {what}", str(rollout.writes[what]), str(rest.writes[what]))
+def _requests(counted: Mapping[str, requests.Traffic]) -> Table:
+    table = _table("Requests of the operator, 6 replicas in 3 steps", "what", *counted)
+    every = counted.values()
+    table.add_row("seconds", *(f"{each.seconds:.0f}" for each in every))
+    table.add_row("decisions", *(str(each.decisions) for each in every))
+    table.add_row("questions to ELBv2, every 0.5 s", *(str(each.questions) for each in every))
+    for what in sorted({what for each in every for what in each.writes}):
+        table.add_row(f"writes: {what}", *(str(each.writes[what]) for each in every))
     return table
 
 

@@ -29,7 +29,9 @@ _WRITES = {"POST", "PUT", "PATCH", "DELETE"}
 _OPTIONS = ("--poll-interval", "0.5", "--settle", "0.3", "--least-fence", "2", "--describe-rate", "50")
 _APP = App(replicas=6, step=2)
 _USER_AGENT = "bench"
-_PATIENCE_SECONDS = 90.0
+_PATIENCE_SECONDS = 180.0
+_THROTTLED = (0.0, 0.01, 0.5)
+"""Shares of all calls to ELBv2 that are refused with ``Throttling``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,20 +44,23 @@ class Traffic:
     decisions: int
 
 
-async def counted(directory: Path) -> tuple[Traffic, Traffic]:
-    """Count a whole rollout of six replicas in steps of two, and then some seconds at rest."""
+async def counted(directory: Path) -> dict[str, Traffic]:
+    """Count rollouts of six replicas in steps of two, under more and more throttling, and some rest."""
     async with _site(directory) as site, operator(site.kubeconfig, site.elb, *_OPTIONS) as found:
         await site.apply(_APP.deployment(), _APP.service(), *_APP.bindings(), _APP.rollout())
         await site.at_rest("web:1")
         await found.idle()
-        began = await site.mark(found)
-        await site.change_image("web:2")
-        await site.at_rest("web:2")
-        rolled = await site.mark(found)
-        await found.idle()
+        traffic = {}
+        for number, share in enumerate(_THROTTLED, start=2):
+            await site.throttle(share)
+            began = await site.mark(found)
+            await site.change_image(f"web:{number}")
+            await site.at_rest(f"web:{number}")
+            traffic[f"a rollout, {share:.0%} throttled"] = await site.mark(found) - began
+            await found.idle()
         rested = await site.mark(found)
         await asyncio.sleep(_REST_SECONDS)
-        return rolled - began, await site.mark(found) - rested
+        return traffic | {"at rest": await site.mark(found) - rested}
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +105,11 @@ class _Site:
         patch = {"spec": {"template": {"spec": {"containers": containers}}}}
         headers = {"Content-Type": "application/strategic-merge-patch+json"}
         async with self.session.patch(self._deployment, json=patch, headers=headers) as answer:
+            assert answer.ok, await answer.text()
+
+    async def throttle(self, share: float) -> None:
+        rules = [{"error": "Throttling", "share": share}]
+        async with self.session.put(f"{self.elb}/sim/faults", json=rules) as answer:
             assert answer.ok, await answer.text()
 
     async def at_rest(self, image: str) -> None:
