@@ -22,7 +22,7 @@ def first_to_go(rollout: Rollout) -> tuple[ReplicaSet, ...]:
     wanted.sort(key=lambda each: (_all_serve(rollout, each), each.hash == stable))
     if not wanted or wanted[0] is rollout.old_sets[0]:
         return ()
-    return tuple(_enough(wanted, rollout.surplus, stable))
+    return tuple(_enough(wanted, rollout.going, stable))
 
 
 def walls_to_write(rollout: Rollout) -> tuple[Fence, ...]:
