@@ -63,6 +63,9 @@ async def real(released: Binaries, config: WorldConfig) -> AsyncIterator[Host]:
         async with running(plane, config) as cluster:
             admin = plane.kubeconfig("admin")
             (await asyncio.to_thread(plane.kubectl, "apply", "-k", str(DEPLOY))).check_returncode()
+            # The operator is the test's own process: a pod of it would take room on a node.
+            at_home = ("--namespace", "saferollout-system", "deployment/saferollout", "--replicas=0")
+            (await asyncio.to_thread(plane.kubectl, "scale", *at_home)).check_returncode()
             token = await asyncio.to_thread(plane.service_account_token, "saferollout-system", "saferollout")
             yield Host(admin, cluster.elb, plane.kubeconfig("operator", token), plane)
     finally:
