@@ -17,7 +17,7 @@ _INT_OR_STRING = [{"type": "integer"}, {"type": "string"}]
 _KEYWORDS = {
     "object": {"properties", "required", "x-kubernetes-map-type"},
     "array": {"items", "minItems", "maxItems", "x-kubernetes-list-type", "x-kubernetes-list-map-keys"},
-    "string": {"pattern", "format", "minLength", "maxLength"},
+    "string": {"pattern", "format", "minLength", "maxLength", "enum"},
     "integer": {"minimum", "maximum"},
     "boolean": set(),
 }
@@ -122,6 +122,8 @@ def _list_violations(value: list[Any], schema: Schema, path: str) -> Iterator[st
 
 
 def _scalar_violations(value: object, schema: Schema, path: str) -> Iterator[str]:
+    if value not in schema.get("enum", [value]):
+        yield f"{path}: {value!r} is none of {schema['enum']}"
     if isinstance(value, str) and not re.search(schema.get("pattern", ""), value):
         yield f"{path}: {value!r} does not match {schema['pattern']}"
     if isinstance(value, str) and len(value) < schema.get("minLength", 0):

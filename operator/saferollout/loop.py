@@ -251,6 +251,7 @@ class Loop:
             version = await write_status(self._parts.api, self._namespace, self._name, told)
             self._written = version, told
             _count(seen.memory.exposure, decision.memory.exposure)
+            metrics.UNCHOSEN.inc(decision.unchosen)
             self._log.info("%s: %s", decision.reason, decision.message)
 
     async def _change(self, decision: Decision, seen: Observation, wake: asyncio.Event) -> None:

@@ -9,6 +9,9 @@ MOVES = Counter("saferollout_moves_total", "Changes made to Deployments, by kind
 RETIRED = Counter(
     "saferollout_retired_pods_total", "Pods that rollouts retired and whose targets ELBv2 has let go of."
 )
+UNCHOSEN = Counter(
+    "saferollout_unchosen_pods_total", "Pods that controllers retired in the place of those that were chosen."
+)
 EXPOSURE = Counter(
     "saferollout_exposure_seconds_total",
     "Seconds for which load balancers could still send to retired pods whose containers had ended.",

@@ -3,19 +3,19 @@ import pytest
 from saferollout.api.conditions import FALSE, TRUE, UNKNOWN, conditions
 from saferollout.api.reasons import EXPLANATIONS, ConditionType, Phase, Reason
 from saferollout.api.status import Condition
-from saferollout.decide.decision import GroupCount
+from saferollout.decide.decision import GroupCount, Picture
 from saferollout.decide.observation import Problem
 
 
 def told(
     reason: Reason,
     *problems: Problem,
-    groups: tuple[GroupCount, ...] = (),
+    picture: Picture = Picture(),  # noqa: B008 - frozen
     previous: tuple[Condition, ...] = (),
     now: float = 100,
 ) -> dict[str, Condition]:
     known = (Problem(reason, "a sentence"), *problems)
-    found = conditions(known, groups, generation=7, previous=previous, now=now)
+    found = conditions(known, picture, generation=7, previous=previous, now=now)
     return {each.type: each for each in found}
 
 
@@ -40,6 +40,7 @@ def test_what_is_complete_is_ready() -> None:
         "TargetGroupsResolved": TRUE,
         "ZonesSafe": TRUE,
         "PodsAreTargets": UNKNOWN,
+        "ScaleDownOrdered": TRUE,
     }
 
 
@@ -107,9 +108,16 @@ def test_what_is_false_comes_before_what_is_unknown() -> None:
 )
 def test_instances_for_targets_are_told_of(types: tuple[str, ...], status: str, reason: str) -> None:
     groups = tuple(GroupCount(f"web-{each}", "arn", "spec", each, 1, 0, 0, 0) for each in types)
-    verdict = told(Reason.COMPLETE, groups=groups)["PodsAreTargets"]
+    verdict = told(Reason.COMPLETE, picture=Picture(groups=groups))["PodsAreTargets"]
     assert (verdict.status, verdict.reason) == (status, reason)
     assert ("the targets of web-instance are instances" in verdict.message) == ("instance" in types)
+
+
+def test_costs_of_somebody_elses_are_told_of() -> None:
+    picture = Picture(foreign_costs=("web-1", "web-2", "web-3", "web-4"))
+    verdict = told(Reason.COMPLETE, picture=picture)["ScaleDownOrdered"]
+    assert (verdict.status, verdict.reason) == (FALSE, "ForeignCosts")
+    assert verdict.message.startswith("web-1, web-2, web-3 and 1 more: the deletion cost is somebody else's")
 
 
 def test_all_condition_types_are_there_in_their_order() -> None:

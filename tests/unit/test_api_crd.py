@@ -82,10 +82,15 @@ def test_every_duration_and_quantity_has_a_default() -> None:
     assert leaves == {
         "step.maxSurge": 1,
         "step.maxUnavailable": 0,
+        "step.growth": 1,
         "gates.targetHealth.timeout": "10m",
         "gates.targetHealth.stableFor": "0s",
         "gates.drain.timeout": "20m",
         "zones.minHealthy": 1,
+        "zones.whenUnsatisfiable": "Hold",
+        "zones.timeout": "10m",
+        "zones.order": "Balanced",
+        "zones.bake": "0s",
         "paused": False,
     }
 

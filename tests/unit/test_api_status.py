@@ -11,7 +11,7 @@ from saferollout.api.recall import memory_of, read_status
 from saferollout.api.report import HISTORY_LENGTH, report, to_json
 from saferollout.api.status import Status
 from saferollout.decide.decision import Decision, Finished, GroupCount, Picture, ZoneCount
-from saferollout.decide.observation import Draining, Memory
+from saferollout.decide.observation import Because, Chosen, Draining, Memory
 from structural import violations
 
 SCHEMA = custom_resource_definition()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"][
@@ -39,7 +39,9 @@ memories = st.builds(
     floors=maybe(
         st.dictionaries(words, counts, min_size=1).map(lambda floors: tuple(sorted(floors.items())))
     ),
-    retiring=st.lists(words, unique=True).map(tuple),
+    retiring=st.lists(
+        st.builds(Chosen, words, maybe(words), st.sampled_from(Because)), unique_by=lambda each: each.pod
+    ).map(tuple),
     planned_at=maybe(moments),
     draining=st.lists(
         st.builds(
@@ -196,8 +198,11 @@ def test_a_member_that_is_malformed_is_absent_and_the_rest_stays() -> None:
 
 
 def test_a_step_keeps_what_is_well_formed_in_it() -> None:
-    memory = memory_of(read_status({"step": {"index": -1, "plannedAt": 7, "retiring": ["a", 3, "b"]}}))
-    assert memory.retiring == ("a", "b")
+    kept = {"pod": "a", "because": "AllGo"}
+    memory = memory_of(
+        read_status({"step": {"index": -1, "plannedAt": 7, "retiring": [kept, 3, {"pod": "b"}]}})
+    )
+    assert memory.retiring == (Chosen("a", None, Because.ALL_GO),)
 
 
 def test_an_item_without_a_member_it_needs_is_absent_and_the_others_stay() -> None:

@@ -53,7 +53,7 @@ def test_a_release_that_was_refused_has_not_begun() -> None:
     for status in (HTTPStatus.FORBIDDEN, HTTPStatus.CONFLICT):
         told = refusals().take(refusal(status), release(), releasable())
         assert told.memory.step_started_at is None
-        assert told.memory.retiring == ("v1-1",)
+        assert [each.pod for each in told.memory.retiring] == ["v1-1"]
         assert told.memory.draining == ()
 
 

@@ -9,8 +9,11 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from saferollout.api.reasons import EXPLANATIONS, ConditionType, Phase, Reason
 from saferollout.api.status import Condition
-from saferollout.decide.decision import GroupCount
+from saferollout.decide.decision import GroupCount, Picture
 from saferollout.decide.observation import Problem
+
+_NAMED = 3
+"""Pods that a message names before it counts the rest."""
 
 TRUE, FALSE, UNKNOWN = "True", "False", "Unknown"
 
@@ -46,7 +49,7 @@ _UNSAFE = {
 
 def conditions(
     found: Sequence[Problem],
-    groups: Sequence[GroupCount],
+    picture: Picture,
     *,
     generation: int,
     previous: Iterable[Condition],
@@ -57,7 +60,7 @@ def conditions(
     Args:
         found: First why it is where it is: phase and stalling follow from the table of reasons. Then
             everything else that is known to be wrong.
-        groups: The target groups.
+        picture: The rollout in numbers.
         generation: The generation of the spec that all this is about.
         previous: The conditions so far: one whose status stays keeps its time of transition.
         now: Seconds since the epoch.
@@ -72,7 +75,11 @@ def conditions(
             last_transition_time=since[kind][1] if since.get(kind, ("",))[0] == status else now,
             observed_generation=generation,
         )
-        for kind, status, why, text in (*_verdicts(found), _pods_are_targets(groups))
+        for kind, status, why, text in (
+            *_verdicts(found),
+            _pods_are_targets(picture.groups),
+            _scale_down_ordered(picture),
+        )
     )
 
 
@@ -101,6 +108,18 @@ def _pods_are_targets(groups: Sequence[GroupCount]) -> tuple[ConditionType, str,
         )
         return kind, FALSE, "InstanceTargets", told
     return kind, TRUE if groups else UNKNOWN, "TargetTypeIP" if groups else "NoTargetGroup", ""
+
+
+def _scale_down_ordered(picture: Picture) -> tuple[ConditionType, str, str, str]:
+    kind, foreign = ConditionType.SCALE_DOWN_ORDERED, picture.foreign_costs
+    if foreign:
+        more = f" and {len(foreign) - _NAMED} more" if len(foreign) > _NAMED else ""
+        told = (
+            f"{', '.join(foreign[:_NAMED])}{more}: the deletion cost is somebody else's and is kept, so which"
+            " pods go when the Deployment is scaled down, and from which zones, is theirs to say"
+        )
+        return kind, FALSE, "ForeignCosts", told
+    return kind, TRUE, "Ranked", ""
 
 
 def _worst(found: Sequence[Problem], statuses: dict[Reason, str], otherwise: str) -> tuple[str, str, str]:

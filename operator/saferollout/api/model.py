@@ -5,9 +5,10 @@ Docstrings and descriptions are what ``kubectl explain`` shows.
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictStr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr, model_validator
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
@@ -137,6 +138,14 @@ class Step(Model):
         "down, 1 at the least. So many fewer serve until the new ones do.",
     )
 
+    growth: StrictInt = Field(
+        default=1,
+        ge=1,
+        le=10,
+        description="How much larger every step is than the one before, up to maxSurge. 1: all steps are "
+        "full ones. 2: 1, 2, 4, … pods.",
+    )
+
     @model_validator(mode="after")
     def _one_of_both(self) -> Self:
         if (self.max_surge in _NONE) == (self.max_unavailable in _NONE):
@@ -180,6 +189,20 @@ class Gates(Model):
     )
 
 
+class WhenUnsatisfiable(StrEnum):
+    """What becomes of a step that would break a zone's floor."""
+
+    HOLD = "Hold"
+    PROCEED = "Proceed"
+
+
+class ZoneOrder(StrEnum):
+    """In which order zones lose their old pods."""
+
+    BALANCED = "Balanced"
+    ZONE_BY_ZONE = "ZoneByZone"
+
+
 class Zones(Model):
     """What is kept in every zone."""
 
@@ -187,6 +210,25 @@ class Zones(Model):
         default=1,
         description="Serving pods that a zone is never taken below: a number, or a percent of what the zone "
         "had when the rollout began, rounded up; never more than it had.",
+    )
+    when_unsatisfiable: WhenUnsatisfiable = Field(
+        default=WhenUnsatisfiable.HOLD,
+        description="What to do when a step would break a floor. Hold: wait, for ever if need be. Proceed: "
+        "wait for timeout, then break it, with a warning.",
+    )
+    timeout: Timeout = Field(
+        default="10m",
+        description="How long a floor that cannot be kept is waited for, with whenUnsatisfiable: Proceed.",
+    )
+    order: ZoneOrder = Field(
+        default=ZoneOrder.BALANCED,
+        description="Which old pods go first. Balanced: those of the zone that has most to spare. "
+        "ZoneByZone: those of one zone after the other, by name, as far as their floors allow.",
+    )
+    bake: Span = Field(
+        default="0s",
+        description="How long to wait between the last old pod of a zone and the first of the next, with "
+        "order: ZoneByZone.",
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from saferollout.api.model import Spec, TargetGroupRef
+from saferollout.api.model import Spec, TargetGroupRef, WhenUnsatisfiable, ZoneOrder, Zones
 from saferollout.api.quantities import seconds
 from saferollout.decide.observation import Policy
 
@@ -50,10 +51,19 @@ def parse_spec(raw: Mapping[str, Any]) -> ParsedSpec:
             health_timeout=seconds(spec.gates.target_health.timeout),
             stable_for=seconds(spec.gates.target_health.stable_for),
             drain_timeout=seconds(spec.gates.drain.timeout),
+            growth=spec.step.growth,
             min_healthy=spec.zones.min_healthy,
+            floor_patience=_patience(spec.zones),
+            zone_by_zone=spec.zones.order is ZoneOrder.ZONE_BY_ZONE,
+            zone_bake=seconds(spec.zones.bake),
             paused=spec.paused,
         ),
     )
+
+
+def _patience(zones: Zones) -> float:
+    proceeds = zones.when_unsatisfiable is WhenUnsatisfiable.PROCEED
+    return seconds(zones.timeout) if proceeds else math.inf
 
 
 def _without_nulls(value: Any) -> Any:

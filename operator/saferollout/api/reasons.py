@@ -27,6 +27,7 @@ class ConditionType(StrEnum):
     TARGET_GROUPS_RESOLVED = "TargetGroupsResolved"
     ZONES_SAFE = "ZonesSafe"
     PODS_ARE_TARGETS = "PodsAreTargets"
+    SCALE_DOWN_ORDERED = "ScaleDownOrdered"
 
 
 class Reason(StrEnum):
@@ -41,6 +42,7 @@ class Reason(StrEnum):
     WAITING_FOR_READY_AGE = "WaitingForReadyAge"
     WAITING_FOR_DRAIN = "WaitingForDrain"
     SETTLING = "Settling"
+    BAKING = "Baking"
     FINISHING = "Finishing"
 
     HEALTH_TIMEOUT = "HealthTimeout"
@@ -128,6 +130,11 @@ EXPLANATIONS: Mapping[Reason, Explanation] = {
         "The pods to go are chosen. Kubernetes is given a moment to notice their deletion costs.",
         "Nothing: it takes two seconds.",
     ),
+    Reason.BAKING: Explanation(
+        Phase.PROGRESSING,
+        "The old pods of one zone are all replaced. Those of the next stay for as long as zones.bake says.",
+        "Nothing. If the new pods do not behave, set spec.paused, or change the template back.",
+    ),
     Reason.FINISHING: Explanation(
         Phase.PROGRESSING,
         "No old pod is left. What the operator had changed is being given back.",
@@ -156,7 +163,8 @@ EXPLANATIONS: Mapping[Reason, Explanation] = {
         Phase.HOLDING,
         "The next step would leave a zone with fewer serving pods than zones.minHealthy allows.",
         "Let new pods start in that zone: free capacity there, or spread the template over zones with "
-        "topologySpreadConstraints and matchLabelKeys: [pod-template-hash]. Or lower zones.minHealthy.",
+        "topologySpreadConstraints and matchLabelKeys: [pod-template-hash]. Or lower zones.minHealthy, or "
+        "let it go on after a while with zones.whenUnsatisfiable: Proceed.",
     ),
     Reason.ZONE_UNKNOWN: Explanation(
         Phase.HOLDING,

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from saferollout.api.reasons import Reason
 from saferollout.api.status import DrainingTarget, Status
-from saferollout.decide.observation import Draining, Exposure, Memory
+from saferollout.decide.observation import Chosen, Draining, Exposure, Memory
 
 _Path = tuple[int | str, ...]
 
@@ -46,7 +46,9 @@ def memory_of(status: Status) -> Memory:
         started_at=status.started_at,
         step_started_at=step.started_at if step else None,
         floors=tuple((zone.name, zone.floor) for zone in status.zones if zone.floor is not None) or None,
-        retiring=step.retiring if step else (),
+        retiring=tuple(Chosen(each.pod, each.zone, each.because) for each in step.retiring) if step else (),
+        zone=step.zone if step else None,
+        zone_since=step.zone_since if step else None,
         planned_at=step.planned_at if step else None,
         serving_since=step.serving_since if step else None,
         exposure=_exposure(status),

@@ -13,6 +13,7 @@ from saferollout.api.status import (
     ExposureStatus,
     PastRollout,
     Replicas,
+    RetiringPod,
     Revision,
     Status,
     StepStatus,
@@ -56,7 +57,11 @@ def report(
             started_at=memory.step_started_at,
             planned_at=memory.planned_at,
             serving_since=memory.serving_since,
-            retiring=memory.retiring,
+            retiring=tuple(
+                RetiringPod.model_validate(each, from_attributes=True) for each in memory.retiring
+            ),
+            zone=memory.zone,
+            zone_since=memory.zone_since,
         ),
         replicas=Replicas(
             desired=picture.desired,
@@ -77,7 +82,7 @@ def report(
         ),
         conditions=conditions(
             (Problem(decision.reason, decision.message), *problems),
-            picture.groups,
+            picture,
             generation=generation,
             previous=previous.conditions,
             now=now,
@@ -93,7 +98,9 @@ def to_json(status: Status) -> dict[str, Any]:
 
 
 def _items_without_nulls(value: Any) -> Any:
-    """Leave null out of the items of a list: a merge patch replaces a list as it is."""
+    """Leave null out of the items of every list: a merge patch replaces a list as it is."""
+    if isinstance(value, Mapping):
+        return {name: _items_without_nulls(each) for name, each in value.items()}
     if not isinstance(value, list):
         return value
     return [

@@ -24,6 +24,7 @@ _KEYWORDS = (
     "minItems",
     "maxItems",
     "pattern",
+    "enum",
     "x-kubernetes-list-type",
     "x-kubernetes-list-map-keys",
     "x-kubernetes-map-type",

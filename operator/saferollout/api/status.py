@@ -7,6 +7,7 @@ from pydantic import Field, NonNegativeInt
 from saferollout.api.model import Model
 from saferollout.api.reasons import Phase
 from saferollout.api.times import MicroTime, Time
+from saferollout.decide.observation import Because
 
 
 class Revision(Model):
@@ -16,6 +17,18 @@ class Revision(Model):
         default=None, description="The revision that the rollout started from; at rest, the one that runs."
     )
     target: str | None = Field(default=None, description="The revision that it leads to.")
+
+
+class RetiringPod(Model):
+    """An old pod that goes in the next step, and why it is the one."""
+
+    pod: str = Field(description="Name of the pod.")
+    zone: str | None = Field(default=None, description="Zone of the pod. Absent while unknown.")
+    because: Because = Field(
+        description="NotReady: the ReplicaSet controller takes it first whatever is said. AllGo: every pod "
+        "of its ReplicaSet goes. NotServing: nothing is lost with it. MostToSpare: of all zones, its zone is "
+        "furthest above its floor."
+    )
 
 
 class StepStatus(Model):
@@ -29,10 +42,16 @@ class StepStatus(Model):
         default=None,
         description="Since when all new pods have been seen to serve. Absent unless stableFor asks for it.",
     )
-    retiring: tuple[str, ...] = Field(
+    retiring: tuple[RetiringPod, ...] = Field(
         default=(),
-        description="Old pods chosen to go in the next step, by name.",
+        description="Old pods chosen to go in the next step.",
         json_schema_extra={"x-kubernetes-list-type": "atomic"},
+    )
+    zone: str | None = Field(
+        default=None, description="The zone whose old pods go now. Absent unless they go zone by zone."
+    )
+    zone_since: MicroTime | None = Field(
+        default=None, description="Since when it is that zone: from then on it is baked."
     )
 
 

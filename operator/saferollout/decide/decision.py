@@ -107,7 +107,10 @@ class GroupCount:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """The rollout in numbers, as the status shows it."""
+    """The rollout in numbers, as the status shows it.
+
+    ``foreign_costs`` are the names of pods that have a deletion cost of somebody else's.
+    """
 
     desired: int = 0
     updated: int = 0
@@ -116,6 +119,7 @@ class Picture:
     steps: int = 0
     zones: tuple[ZoneCount, ...] = ()
     groups: tuple[GroupCount, ...] = ()
+    foreign_costs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +129,7 @@ class Decision:
     ``memory`` is written before ``change`` is made. ``look_again`` (seconds) is when to decide anew though
     nothing has changed: ``None`` after the poll interval, ``inf`` never. ``gone`` says that nothing of the
     operator is left on the Deployment, so that a SafeRollout that is being deleted may go.
+    ``unchosen`` counts pods that went in the place of chosen ones.
     """
 
     reason: Reason
@@ -138,3 +143,4 @@ class Decision:
     finished: Finished | None = None
     look_again: float | None = None
     gone: bool = False
+    unchosen: int = 0

@@ -18,6 +18,7 @@ from saferollout.decide.rollout import Rollout
 from saferollout.decide.superseded import first_to_go
 from saferollout.decide.target_states import explained
 from saferollout.decide.victims import LOWEST_COST, Plan
+from saferollout.decide.waiting import UNHURRIED
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,22 +122,55 @@ def zones_known(step: Step) -> Wait | None:
     )
 
 
-def zones_kept(step: Step) -> Wait | None:
-    """No zone is brought below its floor."""
-    serving = step.rollout.serving
-    leaving = zones.serving_by_zone(pod for pod in step.plan.victims if pod.name not in serving.why_not)
-    now = zones.serving_by_zone(serving.pods)
-    after = Counter({zone: count - leaving[zone] for zone, count in now.items()})
-    broken = zones.below(after, leaving, step.floors)
-    if not broken:
+def baked(step: Step) -> Wait | None:
+    """The last zone whose old pods are all gone has had its time, if zones go one after the other."""
+    seen = step.rollout.observation
+    since = seen.memory.zone_since
+    missing = 0.0 if since is None else since + seen.policy.zone_bake - seen.now
+    if not seen.policy.zone_by_zone or missing <= 0:
         return None
-    which = shortened(
-        [f"{zone} would keep {after[zone]} of at least {step.floors[zone]} serving pods" for zone in broken]
-    )
-    return Wait(
-        Reason.ZONE_FLOOR,
-        f"{which}; new pods landed elsewhere: give the template topologySpreadConstraints over"
-        " topology.kubernetes.io/zone with matchLabelKeys: [pod-template-hash]",
+    message = f"{seen.memory.zone} is next, {seen.policy.zone_bake:g}s after the zone before it"
+    return Wait(Reason.BAKING, message, missing)
+
+
+def zones_kept(step: Step) -> Wait | None:
+    """No zone is brought below its floor, unless the user's patience with that has an end."""
+    broken = floors_broken(step)
+    seen = step.rollout.observation
+    since = seen.memory.waiting_since if seen.memory.reason is Reason.ZONE_FLOOR else None
+    if not broken or (since is not None and seen.now - since > seen.policy.floor_patience):
+        return None
+    left = (seen.now if since is None else since) + seen.policy.floor_patience - seen.now
+    return Wait(Reason.ZONE_FLOOR, f"{shortened(broken)}; {_way_out(step)}", min(left + 0.1, UNHURRIED))
+
+
+def floors_broken(step: Step) -> list[str]:
+    """Return, for every zone that the plan would bring below its floor, which pods and how far."""
+    serving = step.rollout.serving
+    leaving = [pod for pod in step.plan.victims if pod.name not in serving.why_not]
+    lost = zones.serving_by_zone(leaving)
+    now = zones.serving_by_zone(serving.pods)
+    after = Counter({zone: count - lost[zone] for zone, count in now.items()})
+    return [
+        f"{zone} would keep {after[zone]} of at least {step.floors[zone]} serving pods without"
+        f" {shortened([pod.name for pod in leaving if pod.zone == zone])}"
+        for zone in zones.below(after, lost, step.floors)
+    ]
+
+
+def _way_out(step: Step) -> str:
+    """What the scheduler did, and what to write so that it does otherwise."""
+    kept = [zone for zone, floor in step.floors.items() if floor]
+    if step.rollout.deployment.replicas < len(kept):
+        return (
+            f"there are {len(kept)} zones to keep and {step.rollout.deployment.replicas} replicas:"
+            " set zones.minHealthy to 0"
+        )
+    landed = Counter(pod.zone or "no known zone" for pod in step.rollout.new_pods)
+    where = shortened([f"{count} in {zone}" for zone, count in sorted(landed.items())])
+    return (
+        f"the scheduler put the new pods elsewhere ({where}): give the template topologySpreadConstraints"
+        " over topology.kubernetes.io/zone with matchLabelKeys: [pod-template-hash]"
     )
 
 
@@ -195,10 +229,11 @@ GATES: tuple[Gate, ...] = (
     stable,
     drained,
     zones_known,
-    zones_kept,
     capacity_kept,
     aged,
     order_settled,
+    baked,
+    zones_kept,
 )
 
 

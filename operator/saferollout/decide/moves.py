@@ -14,10 +14,11 @@ from saferollout.decide.rollout import Rollout
 def rest(rollout: Rollout, move: Move) -> Change:
     """Everything as the user has it, but for a strategy that gives nothing up before something new is there.
 
-    Until the operator sees a new template, the Deployment can then only add a step's worth of pods; a single
-    one, which may wait for a node, where steps are made in place.
+    Until the operator sees a new template, the Deployment can then only add the pods of the first step; a
+    single one, which may wait for a node, where steps are made in place.
     """
-    strategy = _strategy(1 if rollout.in_place else rollout.observation.policy.max_surge)
+    policy = rollout.observation.policy
+    strategy = _strategy(1 if rollout.in_place or policy.growth > 1 else policy.max_surge)
     return _change(move, rollout, replace(rollout.users, strategy=strategy))
 
 
@@ -31,7 +32,7 @@ def pause(rollout: Rollout) -> Change:
     if rollout.in_place:
         settings = _fenced(rollout, fences.WALL, _strategy(rollout.surplus, 0 if rollout.surplus else 1))
         return _change(Move.PAUSE, rollout, replace(settings, paused=True))
-    excess = rollout.surplus or rollout.step_size
+    excess = rollout.surplus or rollout.first_step
     last = rollout.last_batch or (rollout.new == 0 and excess >= rollout.deployment.replicas)
     settings = replace(_fenced(rollout, fences.WALL if last else None, _strategy(excess)), paused=True)
     return _change(Move.PAUSE, rollout, settings)

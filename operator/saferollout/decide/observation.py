@@ -5,6 +5,7 @@ Times are seconds since the epoch, UTC. Addresses are strings as Kubernetes and 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -148,6 +149,7 @@ class Target:
     """One target as ``DescribeTargetHealth`` lists it.
 
     ``shifted``: an administrative override, such as a zonal shift, keeps requests from it, however healthy.
+    ``zone`` is where ELBv2 takes it to be, ``None`` if it does not say.
     """
 
     id: str
@@ -156,6 +158,7 @@ class Target:
     reason: str = ""
     description: str = ""
     shifted: bool = False
+    zone: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +192,11 @@ class TargetGroup:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What the SafeRollout asks for, validated. Timeouts and spans are seconds."""
+    """What the SafeRollout asks for, validated. Timeouts and spans are seconds.
+
+    ``floor_patience``: for how long a zone's floor is respected that cannot be kept, ``inf`` for ever.
+    ``zone_bake``: between the last old pod of a zone and the first of the next, if they go ``zone_by_zone``.
+    """
 
     max_surge: IntOrPercent = 1
     health_timeout: float = 600.0
@@ -198,6 +205,10 @@ class Policy:
     paused: bool = False
     stable_for: float = 0.0
     max_unavailable: IntOrPercent = 0
+    growth: int = 1
+    floor_patience: float = math.inf
+    zone_by_zone: bool = False
+    zone_bake: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,15 +254,34 @@ class Exposure:
     worst: int = 0
 
 
+class Because(StrEnum):
+    """Why an old pod goes in the next step."""
+
+    NOT_READY = "NotReady"
+    ALL_GO = "AllGo"
+    NOT_SERVING = "NotServing"
+    MOST_TO_SPARE = "MostToSpare"
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """An old pod that goes in the next step, by name."""
+
+    pod: str
+    zone: str | None
+    because: Because
+
+
 @dataclass(frozen=True, slots=True)
 class Memory:
     """What the status remembers because the cluster cannot tell it.
 
     ``floors``: serving pods below which a zone must not go, taken when the rollout began, ``None`` before.
-    ``retiring``: names of the old pods chosen for the next release, ``planned_at`` since when.
+    ``retiring``: the old pods chosen for the next release, ``planned_at`` since when.
     ``waiting_since``: when the wait for ``reason`` began. ``step_started_at``: when the last release was.
     ``exposure`` is that of the rollout in progress, or of the last one.
     ``serving_since``: since when all new pods have been seen to serve, if that is asked for.
+    ``zone``: whose old pods go now, if they go zone by zone; ``zone_since``: since when it is that one.
     """
 
     stable: str | None = None
@@ -261,11 +291,13 @@ class Memory:
     started_at: float | None = None
     step_started_at: float | None = None
     floors: tuple[tuple[str, int], ...] | None = None
-    retiring: tuple[str, ...] = ()
+    retiring: tuple[Chosen, ...] = ()
     planned_at: float | None = None
     draining: tuple[Draining, ...] = ()
     serving_since: float | None = None
     exposure: Exposure = Exposure()
+    zone: str | None = None
+    zone_since: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

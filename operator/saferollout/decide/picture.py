@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from saferollout.decide import steps, zones
+from saferollout.decide import ranking, steps, zones
 from saferollout.decide.decision import GroupCount, Picture, ZoneCount
 from saferollout.decide.observation import TargetGroup, TargetState
 from saferollout.decide.rollout import Rollout
@@ -26,9 +26,10 @@ def picture_of(rollout: Rollout) -> Picture:
         desired=deployment.replicas,
         updated=len(rollout.new_pods),
         serving=len(rollout.serving.pods),
-        step=steps.index(rollout.step_size, rollout.new, deployment.replicas),
-        steps=steps.total(rollout.step_size, deployment.replicas),
+        step=steps.index(rollout.planned_steps, rollout.new),
+        steps=len(rollout.planned_steps),
         zones=_zones(rollout),
+        foreign_costs=ranking.foreign_costs(rollout.live),
         groups=tuple(_group(group) for group in rollout.observation.target_groups),
     )
 

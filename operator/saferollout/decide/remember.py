@@ -20,8 +20,12 @@ def remember(rollout: Rollout) -> Memory:
     known = all(gates.unanswered(group, rollout) is None for group in groups)
     had = zones.serving_by_zone(rollout.serving.pods)
     floors = zones.floors(rollout.observation.policy.min_healthy, had)
+    zone = zones.first_in_order(rollout.old_pods) if rollout.observation.policy.zone_by_zone else None
+    moved_on = zone != before.zone and before.zone is not None
     return replace(
         memory,
+        zone=zone,
+        zone_since=rollout.observation.now if moved_on else before.zone_since,
         stable=memory.stable or (rollout.old_sets[0].hash if rollout.old_sets else None),
         target=rollout.target.hash if rollout.target else None,
         started_at=memory.started_at or rollout.observation.now,
@@ -49,7 +53,7 @@ def survivors(rollout: Rollout) -> list[str]:
     ):
         return []
     alive = {pod.name for pod in rollout.live}
-    return [name for name in memory.retiring if name in alive]
+    return [each.pod for each in memory.retiring if each.pod in alive]
 
 
 def completed(revision: str, memory: Memory) -> Memory:

@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 
 from saferollout.api.reasons import Reason
-from saferollout.decide import exposure, gates, moves, remember, steps, superseded, victims
+from saferollout.decide import exposure, gates, moves, remember, superseded, victims
 from saferollout.decide.decision import Decision, Finished, Move, Note, Wait
 from saferollout.decide.rollout import Rollout
 from saferollout.decide.waiting import SOON, UNHURRIED, waiting
@@ -38,7 +38,7 @@ def rest(rollout: Rollout) -> Decision | None:
     move = Move.ADOPT if rollout.ledger is None else Move.FINISH
     wait = Wait(Reason.FINISHING, "the Deployment is set to rest", SOON)
     decision = waiting(rollout, wait, moves.rest(rollout, move))
-    return replace(decision, costs=victims.costs_to_give_back(rollout.live), fences=walls)
+    return replace(decision, costs=victims.ranks_to_write(rollout.live), fences=walls)
 
 
 def await_end(rollout: Rollout) -> Decision | None:
@@ -46,7 +46,7 @@ def await_end(rollout: Rollout) -> Decision | None:
     memory = rollout.observation.memory
     if memory.started_at is None:
         return None
-    step = gates.Step(rollout, victims.Plan((), ()), {}, memory.draining, planned_at=0)
+    step = gates.Step(rollout, victims.Plan(), {}, memory.draining, planned_at=0)
     if rollout.in_place:
         wait = gates.first_closed(step, _LAST_IN_PLACE)
     else:
@@ -64,13 +64,13 @@ def idle(rollout: Rollout) -> Decision:
     ended = replace(
         remember.completed(revision, memory), reason=wait.reason, waiting_since=decision.memory.waiting_since
     )
-    decision = replace(decision, memory=ended)
+    costs = victims.ranks_to_write(rollout.live) if rollout.unsettled is None else ()
+    decision = replace(decision, memory=ended, costs=costs)
     if memory.started_at is None:
         return decision
-    total = steps.total(rollout.step_size, rollout.deployment.replicas)
     took = f"revision {revision} is complete after {now - memory.started_at:.0f}s"
     return replace(
         decision,
-        finished=Finished(revision, memory.started_at, now, total),
+        finished=Finished(revision, memory.started_at, now, len(rollout.planned_steps)),
         notes=(*decision.notes, Note("RolloutCompleted", took), *exposure.advice(rollout)),
     )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
 from saferollout.decide import ledger as ledgers
-from saferollout.decide import steps
+from saferollout.decide import steps, zones
 from saferollout.decide.ledger import Ledger, Settings
 from saferollout.decide.observation import Deployment, Observation, Pod, ReplicaSet
 from saferollout.decide.serving import Serving, who_serves
@@ -86,12 +86,23 @@ class Rollout:
         return who_serves(self.live, self.observation.target_groups)
 
     @cached_property
+    def planned_steps(self) -> steps.Steps:
+        """The steps of the whole rollout."""
+        growth = 1 if self.in_place else self.observation.policy.growth
+        return steps.steps(self.step_size, growth, self.deployment.replicas)
+
+    @cached_property
     def step_size(self) -> int:
         """Pods of a full step, by ``step.maxSurge``, or ``step.maxUnavailable`` where there is no surge."""
         policy, replicas = self.observation.policy, self.deployment.replicas
         if self.in_place:
             return steps.in_place(policy.max_unavailable, replicas)
         return steps.size(policy.max_surge, replicas)
+
+    @property
+    def first_step(self) -> int:
+        """Pods that the Deployment at rest may add before the operator sees a new template."""
+        return 1 if self.in_place or self.observation.policy.growth > 1 else self.step_size
 
     @property
     def in_place(self) -> bool:
@@ -118,7 +129,27 @@ class Rollout:
         """New pods that the next release adds."""
         if self.in_place:
             return max(0, self.deployment.replicas - (self.old - self.going) - self.new)
-        return steps.next_batch(self.step_size, self.new, self.deployment.replicas)
+        return min(steps.next_batch(self.planned_steps, self.new), self._allowed)
+
+    @property
+    def _allowed(self) -> int:
+        """New pods that could be paid for with old ones if the new ones landed where those are not needed.
+
+        A release takes away all that is beyond ``spec.replicas`` or nothing: once too many new pods are in
+        the wrong zones, none of the old ones can go. Where they have landed evenly so far they are trusted
+        to go on so.
+        """
+        floors = dict(self.observation.memory.floors or ())
+        new = zones.serving_by_zone(self.serving_among(self.new_pods))
+        if zones.even(new, floors):
+            return self.deployment.replicas
+        old = zones.serving_by_zone(self.serving_among(self.old_pods))
+        others = len(self.old_pods) - old.total()
+        return max(1, others + zones.to_spare(old, new + old, floors) - self.surplus)
+
+    def serving_among(self, pods: Iterable[Pod]) -> Iterator[Pod]:
+        """Yield those of these pods that serve."""
+        return (pod for pod in pods if pod.name not in self.serving.why_not)
 
     @cached_property
     def least_serving(self) -> int:

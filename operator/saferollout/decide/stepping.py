@@ -25,36 +25,42 @@ def step(rollout: Rollout) -> Decision | None:
     memory, now = rollout.observation.memory, rollout.observation.now
     floors = dict(memory.floors or ())
     plan = victims.plan(rollout, floors)
-    names = tuple(pod.name for pod in plan.victims)
     settled = rollout.unsettled is None
-    costs = victims.costs_to_write(plan, rollout.live) if settled else ()
+    costs = victims.costs_to_write(plan, rollout) if settled else ()
     unchosen = remember.survivors(rollout) if settled else []
     walls = superseded.walls_to_write(rollout) if settled else ()
-    fresh = names == memory.retiring and not costs and not walls and not unchosen
+    reordered = victims.changes_the_order(costs, rollout.live)
+    same = {each.pod for each in memory.retiring} == {pod.name for pod in plan.victims}
+    fresh = same and not reordered and not walls and not unchosen
     kept = memory.planned_at if fresh else None
     planned_at = now if kept is None or kept <= (memory.step_started_at or 0) else kept
     if settled:
-        memory = replace(memory, retiring=names, planned_at=planned_at)
+        memory = replace(memory, retiring=plan.chosen, planned_at=planned_at)
     rollout = Rollout(replace(rollout.observation, memory=memory), rollout.deployment)
-    if rollout.observation.policy.paused:
+    considered = gates.Step(rollout, plan, floors, memory.draining, planned_at)
+    policy = rollout.observation.policy
+    if policy.paused:
         wait: Wait | None = Wait(Reason.PAUSED_BY_SPEC, "held by spec.paused", UNHURRIED)
     else:
-        wait = gates.first_closed(gates.Step(rollout, plan, floors, memory.draining, planned_at))
+        wait = gates.first_closed(considered)
     decision = _release(rollout, plan) if wait is None else waiting(rollout, wait)
+    if wait is None and (broken := gates.floors_broken(considered)):
+        text = f"{gates.shortened(broken)}: nothing else was possible for {policy.floor_patience:g}s"
+        decision = replace(decision, notes=(Note("ZoneFloorBroken", text, warning=True), *decision.notes))
     missed = [Note("UnchosenPodRetired", _unchosen(unchosen), warning=True)] if unchosen else []
-    return replace(decision, costs=costs, fences=walls, notes=(*missed, *decision.notes))
+    notes = (*missed, *decision.notes)
+    return replace(decision, costs=costs, fences=walls, notes=notes, unchosen=len(unchosen))
 
 
 def _release(rollout: Rollout, plan: victims.Plan) -> Decision:
     change = moves.release(rollout)
-    size, replicas = rollout.step_size, rollout.deployment.replicas
     batch = rollout.coming
     going = gates.shortened([pod.name for pod in plan.victims])
     parts = (f"retires {going}" if going else "", f"adds {batch} new" if batch else "")
     message = ", ".join(filter(None, parts)) or "no pod is to be replaced"
     decision = waiting(rollout, Wait(Reason.RELEASING, message, SOON), change)
     memory = remember.released(decision.memory, plan.victims, rollout)
-    index, total = steps.index(size, rollout.new + batch, replicas), steps.total(size, replicas)
+    index, total = steps.index(rollout.planned_steps, rollout.new + batch), len(rollout.planned_steps)
     note = Note("StepReleased", f"step {index}/{total}: {message}")
     return replace(decision, memory=memory, notes=(*decision.notes, note))
 

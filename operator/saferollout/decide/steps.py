@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
+
 from saferollout.api.quantities import rounded_up
 from saferollout.decide.observation import IntOrPercent
+
+Steps = tuple[int, ...]
+"""How many pods are new after each step of a rollout, in order; the last is all of them."""
 
 
 def size(max_surge: IntOrPercent, replicas: int) -> int:
@@ -21,16 +26,25 @@ def in_place(max_unavailable: IntOrPercent, replicas: int) -> int:
     return max(1, max_unavailable)
 
 
-def next_batch(step: int, new: int, replicas: int) -> int:
-    """Return how many new pods the next release adds: a full step, or what is missing to ``replicas``."""
-    return max(0, min(step, replicas - new))
+def steps(full: int, growth: int, replicas: int) -> Steps:
+    """Return the steps to ``replicas``: full ones, or growing: 1, ``growth``, ``growth``² … up to full."""
+    if growth == 1:
+        return (*range(full, replicas, full), replicas) if replicas else ()
+    ends: list[int] = []
+    step, new = 1, 0
+    while new < replicas:
+        new = min(replicas, new + min(step, full))
+        ends.append(new)
+        step *= growth
+    return tuple(ends)
 
 
-def total(step: int, replicas: int) -> int:
-    """Return the number of steps of a whole rollout."""
-    return -(-replicas // step)
+def next_batch(planned: Steps, new: int) -> int:
+    """Return how many new pods the next release adds to ``new``."""
+    following = bisect_right(planned, new)
+    return planned[following] - new if following < len(planned) else 0
 
 
-def index(step: int, new: int, replicas: int) -> int:
+def index(planned: Steps, new: int) -> int:
     """Return the number of the step that ``new`` pods belong to, counting from 1; 0 before the first."""
-    return min(total(step, new), total(step, replicas))
+    return min(bisect_left(planned, new) + 1, len(planned)) if new else 0

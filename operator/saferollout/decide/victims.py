@@ -7,11 +7,12 @@ followed here: a plan that they would not carry out is no plan.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from saferollout.decide.decision import CostWrite
-from saferollout.decide.observation import Pod, ReplicaSet
+from saferollout.decide.observation import Because, Chosen, Pod, ReplicaSet
+from saferollout.decide.ranking import rank_writes
 from saferollout.decide.rollout import Rollout
 from saferollout.decide.zones import serving_by_zone
 
@@ -23,10 +24,20 @@ _PHASES = {"Pending": 0, "Unknown": 1}
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """``victims``: the old pods that go. ``ranked``: those of them that need a cost to be the ones."""
+    """``victims``: the old pods that go. ``ranked``: those of them that need a cost to be the ones.
 
-    victims: tuple[Pod, ...]
-    ranked: tuple[Pod, ...]
+    ``because`` says of every victim, by name, why it was chosen.
+    """
+
+    victims: tuple[Pod, ...] = ()
+    ranked: tuple[Pod, ...] = ()
+    because: tuple[Because, ...] = ()
+
+    @property
+    def chosen(self) -> tuple[Chosen, ...]:
+        """The victims as the status tells of them."""
+        each = zip(self.victims, self.because, strict=True)
+        return tuple(Chosen(pod.name, pod.zone, because) for pod, because in each)
 
 
 def shrinkage(old_sets: Iterable[ReplicaSet], count: int) -> Iterator[tuple[ReplicaSet, int]]:
@@ -47,42 +58,28 @@ def shrinkage(old_sets: Iterable[ReplicaSet], count: int) -> Iterator[tuple[Repl
 def plan(rollout: Rollout, floors: Mapping[str, int]) -> Plan:
     """Choose the old pods of the next release: what does not serve, then from the zone with most to spare.
 
-    Ties are broken by the number of old pods in the zone, then by name, so the same snapshot always gives the
-    same plan. The plan may break a floor where there is no other choice: the gates refuse it then.
+    Where all pods of a ReplicaSet go, or those that are not Ready, nothing is chosen: they are taken into
+    account first. Ties are broken by the number of old pods in the zone, then by name, so the same snapshot
+    always gives the same plan. It may break a floor where there is no other choice: the gates refuse it then.
     """
-    serving = serving_by_zone(rollout.serving.pods)
-    old = Counter(pod.zone for pod in rollout.old_pods)
-    victims: list[Pod] = []
-    ranked: list[Pod] = []
-    for replica_set, count in shrinkage(rollout.old_sets, rollout.going):
-        pods = rollout.pods_of([replica_set])
-        forced = sorted((pod for pod in pods if pod.ready_since is None), key=_forced_order)[:count]
-        free = [pod for pod in pods if pod.ready_since is not None]
-        chosen: list[Pod] = []
-        for _ in range(min(count - len(forced), len(free))):
-            pick = min(
-                free,
-                key=lambda pod: (
-                    pod.name not in rollout.serving.why_not,
-                    floors.get(pod.zone or "", 0) - serving[pod.zone or ""],
-                    -old[pod.zone],
-                    pod.zone or "",
-                    pod.name,
-                ),
-            )
-            free.remove(pick)
-            chosen.append(pick)
-            old[pick.zone] -= 1
-            if pick.name not in rollout.serving.why_not:
-                serving[pick.zone or ""] -= 1
-        victims += [*forced, *chosen]
-        if free:
-            ranked += chosen
-    return Plan(tuple(victims), tuple(ranked))
+    going = [
+        (rollout.pods_of([replica_set]), count)
+        for replica_set, count in shrinkage(rollout.old_sets, rollout.going)
+    ]
+    spare = _Spare(rollout, floors)
+    plans = {number: _forced(pods, count) for number, (pods, count) in enumerate(going)}
+    for each in plans.values():
+        spare.take(each.victims)
+    for number, (pods, count) in enumerate(going):
+        gone = {pod.name for pod in plans[number].victims}
+        left = [pod for pod in pods if pod.name not in gone]
+        picked = spare.pick(left, count - len(gone))
+        plans[number] = _joined(plans[number], picked)
+    return _joined(*plans.values())
 
 
-def costs_to_write(plan: Plan, pods: Iterable[Pod]) -> tuple[CostWrite, ...]:
-    """Return the writes that make the plan's pods the first to go, and give back what others had."""
+def costs_to_write(plan: Plan, rollout: Rollout) -> tuple[CostWrite, ...]:
+    """Return the writes that make the plan's pods the first to go, and rank all others."""
     chosen = {pod.name for pod in plan.ranked}
     writes = [
         CostWrite(
@@ -91,7 +88,28 @@ def costs_to_write(plan: Plan, pods: Iterable[Pod]) -> tuple[CostWrite, ...]:
         for pod in plan.ranked
         if pod.deletion_cost != LOWEST_COST or pod.cost_before is None
     ]
-    return (*writes, *costs_to_give_back(pod for pod in pods if pod.name not in chosen))
+    return (*writes, *ranks_to_write(pod for pod in rollout.live if pod.name not in chosen))
+
+
+def ranks_to_write(pods: Iterable[Pod]) -> tuple[CostWrite, ...]:
+    """Return the writes that rank these pods, each among those of its ReplicaSet, whatever they were before.
+
+    What somebody else had put on a pod that had been chosen, and was spared, is put back.
+    """
+    by_set: dict[str, list[Pod]] = {}
+    restored: list[CostWrite] = []
+    for pod in pods:
+        if pod.cost_before:
+            restored.append(CostWrite(pod.name, pod.cost_before, None))
+        else:
+            by_set.setdefault(pod.owner, []).append(pod)
+    return (*restored, *(write for _, each in sorted(by_set.items()) for write in rank_writes(each)))
+
+
+def changes_the_order(writes: Iterable[CostWrite], pods: Iterable[Pod]) -> bool:
+    """Whether one of these writes makes a pod a chosen one, or takes that back."""
+    lowest = {pod.name for pod in pods if pod.deletion_cost == LOWEST_COST}
+    return any(write.cost == LOWEST_COST or write.pod in lowest for write in writes)
 
 
 def costs_to_give_back(pods: Iterable[Pod]) -> tuple[CostWrite, ...]:
@@ -101,6 +119,65 @@ def costs_to_give_back(pods: Iterable[Pod]) -> tuple[CostWrite, ...]:
     )
 
 
-def _forced_order(pod: Pod) -> tuple[bool, int, str]:
+def _forced(pods: Sequence[Pod], count: int) -> Plan:
+    """The pods that go whatever their costs: all of them, or those that are not Ready."""
+    if count >= len(pods):
+        return Plan(tuple(pods), (), (Because.ALL_GO,) * len(pods))
+    unready = sorted((pod for pod in pods if pod.ready_since is None), key=_unready_order)[:count]
+    return Plan(tuple(unready), (), (Because.NOT_READY,) * len(unready))
+
+
+class _Spare:
+    """What every zone has beyond its floor, while pods are being chosen."""
+
+    def __init__(self, rollout: Rollout, floors: Mapping[str, int]) -> None:
+        self._why_not = rollout.serving.why_not
+        self._floors = floors
+        self._serving = serving_by_zone(rollout.serving.pods)
+        self._old = Counter(pod.zone for pod in rollout.old_pods)
+        policy = rollout.observation.policy
+        self._by_zone = policy.zone_by_zone
+
+    def take(self, pods: Iterable[Pod]) -> None:
+        """Count these pods as gone."""
+        for pod in pods:
+            self._old[pod.zone] -= 1
+            if pod.name not in self._why_not:
+                self._serving[pod.zone or ""] -= 1
+
+    def pick(self, pods: Iterable[Pod], count: int) -> Plan:
+        """Choose so many of these pods. They are alike but for their zone, and for whether they serve."""
+        lanes: dict[tuple[bool, str | None], list[Pod]] = {}
+        for pod in sorted(pods, key=lambda pod: pod.name, reverse=True):
+            lanes.setdefault((pod.name not in self._why_not, pod.zone), []).append(pod)
+        victims: list[Pod] = []
+        because: list[Because] = []
+        while len(victims) < count and lanes:
+            lane = min(lanes, key=self._cost)
+            pod = lanes[lane].pop()
+            if not lanes[lane]:
+                del lanes[lane]
+            victims.append(pod)
+            because.append(Because.MOST_TO_SPARE if lane[0] else Because.NOT_SERVING)
+            self.take([pod])
+        return Plan(tuple(victims), tuple(victims) if lanes else (), tuple(because))
+
+    def _cost(self, lane: tuple[bool, str | None]) -> tuple[bool, bool, str, int, int, str]:
+        serves, zone = lane
+        name = zone or ""
+        short = self._floors.get(name, 0) - self._serving[name]
+        in_order = name if self._by_zone else ""
+        return serves, serves and short >= 0, in_order, short, -self._old[zone], name
+
+
+def _joined(*plans: Plan) -> Plan:
+    return Plan(
+        tuple(pod for each in plans for pod in each.victims),
+        tuple(pod for each in plans for pod in each.ranked),
+        tuple(because for each in plans for because in each.because),
+    )
+
+
+def _unready_order(pod: Pod) -> tuple[bool, int, str]:
     # kubernetes ActivePodsWithRanks: unscheduled, then Pending before Unknown before Running.
     return pod.node is not None, _PHASES.get(pod.phase, 2), pod.name

@@ -27,3 +27,22 @@ def below(after: Mapping[str, int], leaving: Mapping[str, int], floor: Mapping[s
     return sorted(
         zone for zone, count in leaving.items() if count and after.get(zone, 0) < floor.get(zone, 0)
     )
+
+
+def even(counts: Mapping[str, int], floor: Mapping[str, int]) -> bool:
+    """Return whether the zones that have a floor differ by one pod at the most."""
+    kept = [counts.get(zone, 0) for zone, least in floor.items() if least]
+    return not kept or max(kept) - min(kept) <= 1
+
+
+def to_spare(old: Mapping[str, int], serving: Mapping[str, int], floor: Mapping[str, int]) -> int:
+    """Return how many of these old pods could go before their zones are at their floors.
+
+    ``serving``: all serving pods by zone, old and new.
+    """
+    return sum(min(count, max(0, serving.get(zone, 0) - floor.get(zone, 0))) for zone, count in old.items())
+
+
+def first_in_order(pods: Iterable[Pod]) -> str | None:
+    """Return the zone that comes first by name among those that have one of these pods."""
+    return min((pod.zone for pod in pods if pod.zone is not None), default=None)

@@ -119,6 +119,7 @@ def _target(raw: TargetHealthDescriptionTypeDef) -> Target:
     target, health = raw.get("Target", {}), raw.get("TargetHealth", {})
     state, description = health.get("State", ""), health.get("Description", "")
     known = state in frozenset(TargetState)
+    zone = target.get("AvailabilityZone", "")
     override = raw.get("AdministrativeOverride", {}).get("State", "")
     return Target(
         id=target.get("Id", ""),
@@ -127,4 +128,5 @@ def _target(raw: TargetHealthDescriptionTypeDef) -> Target:
         reason=health.get("Reason", ""),
         description=description if known else f"state {state!r}: {description}",
         shifted=override in SHIFTED,
+        zone=None if zone in {"", "all"} else zone,
     )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from saferollout.api.reasons import Reason
-from saferollout.decide.observation import Deployment, Observation, Problem, TargetState
+from saferollout.decide.observation import Deployment, Observation, Pod, Problem, TargetGroup, TargetState
 from saferollout.observe.cluster import Cluster
 
 CACHE_GRACE_SECONDS = 5.0
@@ -29,9 +29,27 @@ def snapshot(cluster: Cluster, namespace: str, deployment: str, begun: Observati
     """
     found = cluster.deployment(namespace, deployment)
     replica_sets = cluster.replica_sets(found) if found else ()
-    complete = replace(begun, deployment=found, replica_sets=replica_sets, pods=cluster.pods(replica_sets))
+    complete = replace(
+        begun,
+        deployment=found,
+        replica_sets=replica_sets,
+        pods=tuple(_placed(cluster.pods(replica_sets), begun.target_groups)),
+    )
     problems = _problems(cluster, begun.now, f"{namespace}/{deployment}", found)
     return replace(complete, foreign=_foreign(cluster, complete), problems=(*begun.problems, *problems))
+
+
+def _placed(pods: Iterable[Pod], groups: Iterable[TargetGroup]) -> Iterator[Pod]:
+    """Yield the pods; those whose zone neither they nor their Nodes tell are where ELBv2 takes them to be."""
+    zones = {
+        target.id: target.zone
+        for group in groups
+        if not group.by_instance
+        for target in group.targets or ()
+        if target.zone is not None
+    }
+    for pod in pods:
+        yield pod if pod.zone is not None or pod.ip is None else replace(pod, zone=zones.get(pod.ip))
 
 
 def _problems(cluster: Cluster, now: float, name: str, found: Deployment | None) -> Iterator[Problem]:

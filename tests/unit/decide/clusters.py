@@ -15,6 +15,8 @@ from saferollout.decide import fences, ledger
 from saferollout.decide.decision import Move
 from saferollout.decide.ledger import Release, Settings
 from saferollout.decide.observation import (
+    Because,
+    Chosen,
     ContainerPort,
     Deployment,
     Draining,
@@ -127,6 +129,12 @@ _drainings = st.builds(
 _floors = st.none() | st.dictionaries(st.sampled_from("abc"), st.integers(0, 3), min_size=1).map(
     lambda found: tuple(sorted(found.items()))
 )
+
+
+def _chosen(names: tuple[str, ...]) -> tuple[Chosen, ...]:
+    return tuple(Chosen(name, "a", Because.MOST_TO_SPARE) for name in names)
+
+
 memories = st.builds(
     Memory,
     stable=st.sampled_from([None, "v1"]),
@@ -136,7 +144,7 @@ memories = st.builds(
     started_at=_MOMENTS,
     step_started_at=_MOMENTS,
     floors=_floors,
-    retiring=st.sampled_from([(), ("v1-1",), ("v1-1", "v1-2"), ("v9-9",)]),
+    retiring=st.sampled_from([(), ("v1-1",), ("v1-1", "v1-2"), ("v9-9",)]).map(_chosen),
     planned_at=_MOMENTS,
     draining=st.lists(
         _drainings, max_size=2, unique_by=lambda each: (each.target_group, each.id, each.port)

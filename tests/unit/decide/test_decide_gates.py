@@ -241,8 +241,8 @@ def test_a_zone_that_would_go_below_its_floor_closes() -> None:
     reason, message = said
     assert reason is Reason.ZONE_FLOOR
     assert message == (
-        "a would keep 0 of at least 1 serving pods; new pods landed elsewhere: give the template "
-        "topologySpreadConstraints over topology.kubernetes.io/zone with matchLabelKeys: [pod-template-hash]"
+        "a would keep 0 of at least 1 serving pods without v1-1; the scheduler put the new pods elsewhere "
+        "(3 in b): give the template topologySpreadConstraints over topology.kubernetes.io/zone with matchLabelKeys: [pod-template-hash]"
     )
 
 
@@ -259,7 +259,7 @@ def test_a_zone_may_lose_what_does_not_serve() -> None:
 
 def test_a_release_that_would_leave_too_few_serving_closes_and_says_who_does_not() -> None:
     seen = with_states(releasable(), v1_2="unhealthy")
-    step = replace(step_of(seen), plan=Plan((rollout_of(seen).old_pods[0],), ()))
+    step = replace(step_of(seen), plan=Plan((rollout_of(seen).old_pods[0],)))
     assert gates.capacity_kept(step) == Wait(
         Reason.CAPACITY_LOW,
         "2 of 3 pods would be left serving; v1-2: ip-v1-2:8080 is unhealthy in web",

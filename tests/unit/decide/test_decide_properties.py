@@ -56,7 +56,7 @@ def who_has_nothing_to_do_is_done_or_looks_again(seen: Observation, decision: De
 def a_release_is_clean_in_the_eyes_of_the_oracle(seen: Observation, decision: Decision) -> None:
     if is_release(decision):
         floors = dict(decision.memory.floors or ())
-        assert list(breaches_of_release(seen, decision.memory.retiring, floors)) == []
+        assert list(breaches_of_release(seen, [each.pod for each in decision.memory.retiring], floors)) == []
 
 
 def a_release_is_one_step_and_fenced_in(seen: Observation, decision: Decision) -> None:

@@ -8,6 +8,8 @@ from saferollout.api.reasons import Reason
 from saferollout.decide import moves
 from saferollout.decide.decision import Note
 from saferollout.decide.observation import (
+    Because,
+    Chosen,
     Policy,
 )
 from saferollout.decide.phases import decide
@@ -31,7 +33,7 @@ def test_held_by_spec_the_plan_is_made_and_nothing_released() -> None:
     seen = releasable(policy=Policy(paused=True))
     decision = decide(seen)
     assert (decision.reason, decision.change) == (Reason.PAUSED_BY_SPEC, None)
-    assert decision.memory.retiring == ("v1-1",)
+    assert decision.memory.retiring == (Chosen("v1-1", "a", Because.MOST_TO_SPARE),)
 
 
 def test_a_release_remembers_its_moment_and_what_will_have_to_drain() -> None:
@@ -52,7 +54,7 @@ def test_a_plan_that_changes_is_a_plan_from_now_on() -> None:
     worse = with_states(seen, v1_2="unhealthy")
     decision = decide(worse)
     assert decision.reason is Reason.SETTLING
-    assert decision.memory.retiring == ("v1-2",)
+    assert decision.memory.retiring == (Chosen("v1-2", "b", Because.NOT_SERVING),)
     assert decision.memory.planned_at == seen.now
 
 

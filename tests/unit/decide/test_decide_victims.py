@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from itertools import chain, combinations, product
 from typing import Any
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from saferollout.decide import zones
 from saferollout.decide.decision import CostWrite
 from saferollout.decide.observation import Observation
-from saferollout.decide.victims import LOWEST_COST, Plan, costs_to_give_back, costs_to_write, plan, shrinkage
+from saferollout.decide.rollout import Rollout
+from saferollout.decide.victims import (
+    LOWEST_COST,
+    costs_to_give_back,
+    costs_to_write,
+    plan,
+    ranks_to_write,
+    shrinkage,
+)
 from unit.decide.given import (
     deployment,
     fresh,
+    group,
     observed,
     pod,
     pods,
@@ -125,7 +141,7 @@ def test_nothing_goes_without_a_surplus() -> None:
 
 def test_a_cost_is_written_where_there_is_a_choice() -> None:
     seen = fresh()
-    assert costs_to_write(plan(rollout_of(seen), {}), seen.pods) == (
+    assert costs_to_write(plan(rollout_of(seen), {}), rollout_of(seen)) == (
         CostWrite("v1-1", LOWEST_COST, before=""),
     )
 
@@ -134,24 +150,24 @@ def test_no_cost_is_written_where_all_pods_of_the_replica_set_go() -> None:
     seen = fresh(3, new=3, old=1)
     found = plan(rollout_of(seen), {})
     assert [each.name for each in found.victims] == ["v1-1"]
-    assert costs_to_write(found, seen.pods) == ()
+    assert costs_to_write(found, rollout_of(seen)) == ()
 
 
 def test_no_cost_is_written_twice() -> None:
     seen = releasable()
-    assert costs_to_write(plan(rollout_of(seen), {}), seen.pods) == ()
+    assert costs_to_write(plan(rollout_of(seen), {}), rollout_of(seen)) == ()
 
 
 def test_a_cost_that_the_user_had_is_noted_with_ours() -> None:
     seen = with_pod(fresh(), "v1-1", deletion_cost="5")
-    assert costs_to_write(plan(rollout_of(seen), {}), seen.pods) == (
+    assert costs_to_write(plan(rollout_of(seen), {}), rollout_of(seen)) == (
         CostWrite("v1-1", LOWEST_COST, before="5"),
     )
 
 
 def test_a_cost_that_somebody_has_overwritten_is_written_anew_and_what_was_before_is_kept() -> None:
     seen = with_pod(fresh(), "v1-1", deletion_cost="0", cost_before="5")
-    assert costs_to_write(plan(rollout_of(seen), {}), seen.pods) == (
+    assert costs_to_write(plan(rollout_of(seen), {}), rollout_of(seen)) == (
         CostWrite("v1-1", LOWEST_COST, before="5"),
     )
 
@@ -161,8 +177,51 @@ def test_a_pod_that_is_chosen_no_more_gets_back_what_it_had() -> None:
         pod("v1-1", deletion_cost=LOWEST_COST, cost_before="5"),
         pod("v1-2", deletion_cost=LOWEST_COST, cost_before=""),
     )
-    assert costs_to_write(Plan((), ()), of) == (CostWrite("v1-1", "5", None), CostWrite("v1-2", None, None))
+    assert ranks_to_write(of) == (CostWrite("v1-1", "5", None), CostWrite("v1-2", "0", ""))
 
 
 def test_a_pod_that_the_operator_never_touched_keeps_its_cost() -> None:
     assert costs_to_give_back(pods("v1", 2, deletion_cost="5")) == ()
+
+
+# --- the best there is
+
+kinds = st.tuples(st.sampled_from("abc"), st.booleans(), st.sampled_from(["v1", "v3"]))
+
+
+@settings(max_examples=1500, deadline=None, derandomize=True)
+@given(
+    old=st.lists(kinds, min_size=1, max_size=7),
+    new=st.lists(st.sampled_from("abc"), max_size=4),
+    surplus=st.integers(1, 4),
+    floor=st.integers(0, 3),
+)
+def test_no_other_choice_is_better_by_an_exhaustive_search(
+    old: list[tuple[str, bool, str]], new: list[str], surplus: int, floor: int
+) -> None:
+    of = [pod(f"{owner}-{number}", zone) for number, (zone, _, owner) in enumerate(old)]
+    sick = {f"{owner}-{number}": "unhealthy" for number, (_, serves, owner) in enumerate(old) if not serves}
+    of += [pod(f"v2-{number}", zone) for number, zone in enumerate(new)]
+    sizes = Counter(each.owner for each in of)
+    going = min(surplus, sizes["v1"] + sizes["v3"])
+    sets = [replica_set(name, sizes[name]) for name in ("v1", "v2", "v3") if sizes[name]]
+    seen = observed(sets, of, deployment(len(of) - going), target_groups=(group(of, sick),))
+    rollout = rollout_of(seen)
+    floors = zones.floors(floor, zones.serving_by_zone(rollout.serving.pods))
+    found = plan(rollout, floors).victims
+    counts = dict((each.uid, count) for each, count in shrinkage(rollout.old_sets, rollout.going))
+    choices = (
+        combinations([each for each in rollout.old_pods if each.owner == owner], count)
+        for owner, count in counts.items()
+    )
+    best = min(loss(rollout, floors, chain.from_iterable(choice)) for choice in product(*choices))
+    assert loss(rollout, floors, found) == best
+
+
+def loss(rollout: Rollout, floors: Mapping[str, int], going: Iterable[Pod]) -> tuple[int, int, int]:
+    """What a choice costs: pods below floors, serving pods, and how uneven what is left to spare is."""
+    serving = zones.serving_by_zone(rollout.serving.pods)
+    taken = [each for each in going if each.name not in rollout.serving.why_not]
+    serving.subtract(zones.serving_by_zone(taken))
+    spare = [count - floors.get(zone, 0) for zone, count in serving.items()]
+    return sum(max(0, -each) for each in spare), len(taken), sum(each * each for each in spare)
