@@ -22,7 +22,7 @@ def first_to_go(rollout: Rollout) -> tuple[ReplicaSet, ...]:
     wanted.sort(key=lambda each: (_all_serve(rollout, each), each.hash == stable))
     if not wanted or wanted[0] is rollout.old_sets[0]:
         return ()
-    return tuple(_enough(wanted, rollout.going, stable))
+    return tuple(_enough(wanted, rollout))
 
 
 def walls_to_write(rollout: Rollout) -> tuple[Fence, ...]:
@@ -58,10 +58,16 @@ def _all_serve(rollout: Rollout, replica_set: ReplicaSet) -> bool:
     return rollout.serving.count(pods) == len(pods)
 
 
-def _enough(wanted: list[ReplicaSet], count: int, stable: str | None) -> Iterator[ReplicaSet]:
-    """Yield the first ReplicaSets that have ``count`` pods together, but never the stable one."""
-    for each in wanted:
-        if count <= 0 or each.hash == stable:
+def _enough(wanted: list[ReplicaSet], rollout: Rollout) -> Iterator[ReplicaSet]:
+    """Yield the first ReplicaSets that have as many pods as are to go, but never the stable one.
+
+    Behind a wall the oldest goes first again: one whose pods all serve is not put there beside others.
+    """
+    count = rollout.going
+    for number, each in enumerate(wanted):
+        if count <= 0 or each.hash == rollout.observation.memory.stable:
+            return
+        if number and _all_serve(rollout, each):
             return
         yield each
         count -= each.replicas

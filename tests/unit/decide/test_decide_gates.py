@@ -242,7 +242,8 @@ def test_a_zone_that_would_go_below_its_floor_closes() -> None:
     assert reason is Reason.ZONE_FLOOR
     assert message == (
         "a would keep 0 of at least 1 serving pods without v1-1; the scheduler put the new pods elsewhere "
-        "(3 in b): give the template topologySpreadConstraints over topology.kubernetes.io/zone with matchLabelKeys: [pod-template-hash]"
+        "(3 in b): give the template topologySpreadConstraints over topology.kubernetes.io/zone with "
+        "matchLabelKeys: [pod-template-hash]"
     )
 
 

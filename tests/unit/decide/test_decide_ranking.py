@@ -13,7 +13,7 @@ from saferollout.decide.decision import CostWrite
 from saferollout.decide.observation import Pod
 from saferollout.decide.phases import decide
 from saferollout.decide.ranking import foreign_costs, rank_writes
-from unit.decide.given import acted, at_rest, pod
+from unit.decide.given import acted, pod, untouched
 
 crowds = st.lists(st.sampled_from("abcdef"), max_size=30).map(
     lambda zones: [pod(f"v1-{number}", zone) for number, zone in enumerate(zones)]
@@ -85,11 +85,7 @@ def test_a_pod_in_no_zone_that_is_known_is_left_alone() -> None:
 
 
 def test_at_rest_the_pods_are_ranked_once() -> None:
-    seen = at_rest(6)
+    seen = untouched(6)
     decision = decide(seen)
-    assert {(each.pod, each.cost) for each in decision.costs} == {
-        ("v2-4", "-1"),
-        ("v2-5", "-1"),
-        ("v2-6", "-1"),
-    }
+    assert {each.pod: each.cost for each in decision.costs} == {"v2-4": "-1", "v2-5": "-1", "v2-6": "-1"}
     assert decide(acted(seen, decision)).costs == ()

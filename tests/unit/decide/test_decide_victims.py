@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from saferollout.decide import zones
 from saferollout.decide.decision import CostWrite
-from saferollout.decide.observation import Observation
+from saferollout.decide.observation import Observation, Pod
 from saferollout.decide.rollout import Rollout
 from saferollout.decide.victims import (
     LOWEST_COST,
@@ -209,7 +209,7 @@ def test_no_other_choice_is_better_by_an_exhaustive_search(
     rollout = rollout_of(seen)
     floors = zones.floors(floor, zones.serving_by_zone(rollout.serving.pods))
     found = plan(rollout, floors).victims
-    counts = dict((each.uid, count) for each, count in shrinkage(rollout.old_sets, rollout.going))
+    counts = {each.uid: count for each, count in shrinkage(rollout.old_sets, rollout.going)}
     choices = (
         combinations([each for each in rollout.old_pods if each.owner == owner], count)
         for owner, count in counts.items()
