@@ -15,12 +15,14 @@ from saferollout.act.deployments import patch_of
 from saferollout.api.names import COST_BEFORE_ANNOTATION, DELETION_COST_ANNOTATION, LEDGER_ANNOTATION
 from saferollout.api.recall import memory_of, read_status
 from saferollout.api.report import report, to_json
+from saferollout.api.status import Status
 from saferollout.decide.decision import Decision, Move
 from saferollout.decide.observation import Observation, Policy, Target, TargetGroup, Tuning
 from saferollout.decide.phases import decide
 from saferollout.observe import records
 from saferollout.sim.elbv2.config import TargetGroupConfig
-from saferollout.sim.resources import DEPLOYMENTS, PODS, REPLICA_SETS, SERVICES
+from saferollout.sim.nodes import new_node
+from saferollout.sim.resources import DEPLOYMENTS, NODES, PODS, REPLICA_SETS, SERVICES
 from saferollout.sim.store import ApiError, Change, Object
 from saferollout.sim.target_group_bindings import TARGET_GROUP_BINDINGS
 from saferollout.sim.world import World, WorldConfig
@@ -40,6 +42,8 @@ class Setting:
     max_surge: int | str = 1
     max_unavailable: int | str = 0
     full: bool = False
+    growth: int = 1
+    zone_by_zone: bool = False
     min_healthy: int | str = 1
     startup: float = 2.0
     registration: float = 10.0
@@ -91,6 +95,8 @@ class Site:
             max_surge=setting.max_surge,
             max_unavailable=setting.max_unavailable,
             min_healthy=setting.min_healthy,
+            growth=setting.growth,
+            zone_by_zone=setting.zone_by_zone,
         )
         self.operator = Operator(self)
 
@@ -169,6 +175,19 @@ class Site:
         """Do what an autoscaler does."""
         self.edit(lambda found: merged(found, {"spec": {"replicas": replicas}}))
 
+    def lose_zone(self, zone: str) -> None:
+        """End all nodes of a zone, and what runs on them."""
+        for node in self._nodes(zone):
+            self.store.remove(NODES, None, node)
+
+    def restore_zone(self, zone: str) -> None:
+        """Have new nodes in the zone, under the names of those that were lost."""
+        for node in self._nodes(zone):
+            self.store.create(NODES, new_node(node, zone))
+
+    def _nodes(self, zone: str) -> list[str]:
+        return [f"{zone}-{number}" for number in range(1, self.world.config.nodes_per_zone + 1)]
+
     def edit(self, change: Any) -> None:
         """Replace the Deployment by what ``change`` makes of it."""
         self.store.update(DEPLOYMENTS, change(self.deployment))
@@ -241,11 +260,12 @@ class Operator:
         self._due = None
         if not self.alive:
             return
-        seen = self._observe()
+        status = read_status(self.status)
+        seen = self._observe(status)
         decision = decide(seen)
         self.decisions.append(decision)
         try:
-            self._act(decision, seen)
+            self._act(decision, seen, status)
         except Killed:
             self.kill()
             return
@@ -256,7 +276,7 @@ class Operator:
         if again < 1e6:
             self._look_in(max(again, 0.01))
 
-    def _observe(self) -> Observation:
+    def _observe(self, status: Status) -> Observation:
         now = self.site.timeline.now
         found = records.deployment(self.site.deployment)
         sets = [
@@ -268,7 +288,7 @@ class Operator:
             name=NAME,
             policy=self.site.policy,
             tuning=self._tuning,
-            memory=memory_of(read_status(self.status)),
+            memory=memory_of(status),
             deployment=found,
             replica_sets=tuple(each for each in sets if each is not None),
             pods=tuple(each for each in pods if each is not None),
@@ -293,7 +313,7 @@ class Operator:
         self._answers[arn] = TargetGroup(arn, group.config.name, "ip", targets, asked_at=now)
         return self._answers[arn]
 
-    def _act(self, decision: Decision, seen: Observation) -> None:
+    def _act(self, decision: Decision, seen: Observation, previous: Status) -> None:
         store = self.site.store
         for cost in decision.costs:
             self._write()
@@ -303,7 +323,6 @@ class Operator:
             except ApiError:
                 continue
             store.update(PODS, merged(pod, {"metadata": {"annotations": annotations}}))
-        previous = read_status(self.status)
         told = report(decision, previous=previous, problems=seen.problems, generation=1, now=seen.now)
         if told != previous:
             self._write()

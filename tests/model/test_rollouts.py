@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from dataclasses import replace
 
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from model.site import NAMESPACE, Setting, Site
-from model.watcher import Watcher
+from model.watcher import ZONE, Watcher
 from saferollout.api.names import COST_BEFORE_ANNOTATION, DELETION_COST_ANNOTATION, LEDGER_ANNOTATION
 from saferollout.api.reasons import Reason
-from saferollout.sim.objects import annotations_of, is_deleting
+from saferollout.sim.objects import annotations_of, is_deleting, labels_of
 from saferollout.sim.resources import REPLICA_SETS
 from saferollout.sim.store import Object
 
@@ -38,10 +39,13 @@ def sites(draw: st.DrawFn, *, most: int = 12) -> Setting:
     """Draw a Deployment, its zones and its timings. One of four makes its steps in place."""
     in_place = draw(st.integers(0, 3)) == 0
     return Setting(
-        replicas=draw(st.integers(1, most)),
+        # Small ones are quick to look at, and most of what there is to find is there.
+        replicas=draw(st.integers(1, 4) | st.integers(1, 4) | st.integers(1, most)),
         zones=draw(st.integers(1, 4)),
         max_surge=0 if in_place else draw(surges),
         max_unavailable=draw(surges) if in_place else 0,
+        growth=draw(st.sampled_from([1, 1, 2, 3])),
+        zone_by_zone=draw(st.booleans()),
         # A floor that the scheduler cannot keep is a hold by right: see test_holds.
         min_healthy=0,
         startup=draw(st.sampled_from([0.2, 2.0, 20.0])),
@@ -218,8 +222,77 @@ def test_given_floors_when_the_image_changes_then_no_zone_goes_below_and_a_hold_
     ended = is_at_rest(site)
     assert watcher.breaches == []
     assert ended or site.operator.last.reason is Reason.ZONE_FLOOR
-    if floor == 1 and setting.replicas >= setting.zones:
+    if floor == 1 and setting.replicas >= setting.zones and not site.policy.max_unavailable:
         assert ended, site.operator.last.message
+
+
+@rollouts
+@given(
+    setting=sites(most=8),
+    lost_at=st.floats(0.0, 200.0),
+    lost_for=st.floats(0.0, 900.0),
+    floor=st.integers(0, 1),
+)
+def test_given_a_zone_that_is_lost_in_the_middle_then_nothing_that_is_needed_goes_and_the_rollout_resumes(
+    setting: Setting, lost_at: float, lost_for: float, floor: int
+) -> None:
+    site, watcher = at_rest(replace(setting, zones=max(2, setting.zones), min_healthy=floor))
+    site.change_image("v2")
+    site.run(lost_at)
+    site.lose_zone("us-east-1a")
+    site.run(lost_for)
+    site.restore_zone("us-east-1a")
+    site.run_until(lambda: is_held(site) or (is_at_rest(site) and image(site) == {"web:v2"}), LONG, step=5.0)
+    # What replaces lost pods is no step of the rollout.
+    watcher.breaches = [each for each in watcher.breaches if each.promise != "S3"]
+    assert watcher.breaches == []
+    assert site.operator.last.reason in {Reason.COMPLETE, Reason.ZONE_FLOOR}
+    if floor == 0:
+        assert_completed(site, watcher, "v2")
+
+
+@rollouts
+@given(setting=sites(most=16), left=st.integers(0, 16), lost=st.booleans())
+def test_given_any_deployment_at_rest_when_it_is_scaled_down_then_its_zones_stay_even(
+    setting: Setting, left: int, *, lost: bool
+) -> None:
+    site, _ = at_rest(setting)
+    if lost:
+        site.lose_zone("us-east-1a")
+        site.restore_zone("us-east-1a")
+        assert site.run_until(lambda: is_at_rest(site), 3600)
+    site.run(1.0)
+    before = by_zone(site)
+    site.scale(min(left, setting.replicas))
+    site.run(1.0)
+    after = by_zone(site)
+    shrunk = [count for zone, count in after.items() if count < before[zone]]
+    assert not shrunk or max(after.values()) - min(shrunk) <= 1
+    assert sum(after.values()) < len(before) or all(after.values())
+
+
+@rollouts
+@given(
+    setting=sites(most=8),
+    sizes=st.lists(st.tuples(st.floats(0.0, 120.0), st.integers(1, 10)), min_size=1, max_size=4),
+)
+def test_given_a_rollout_when_it_is_scaled_in_the_middle_then_it_completes_at_the_last_size(
+    setting: Setting, sizes: list[tuple[float, int]]
+) -> None:
+    site, watcher = at_rest(setting)
+    site.change_image("v2")
+    for after, replicas in sizes:
+        site.run(after)
+        site.scale(replicas)
+    watcher.breaches = []  # what an autoscaler takes is not taken by steps
+    completed = site.run_until(lambda: is_at_rest(site) and image(site) == {"web:v2"}, LONG, step=5.0)
+    assert completed, f"stuck: {site.operator.last.reason} {site.operator.last.message}"
+
+
+def by_zone(site: Site) -> Counter[str]:
+    """Count the pods that are here to stay, by zone; of a zone that has none there is a count of none."""
+    here = Counter(labels_of(pod).get(ZONE, "") for pod in site.pods if not is_deleting(pod))
+    return Counter({zone: here[zone] for zone in {labels_of(pod).get(ZONE, "") for pod in site.pods}})
 
 
 def is_held(site: Site) -> bool:

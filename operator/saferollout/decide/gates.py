@@ -161,6 +161,8 @@ def floors_broken(step: Step) -> list[str]:
 def _way_out(step: Step) -> str:
     """What the scheduler did, and what to write so that it does otherwise."""
     kept = [zone for zone, floor in step.floors.items() if floor]
+    if step.rollout.in_place:
+        return "a step in place takes old pods before new ones are there: lower zones.minHealthy"
     if step.rollout.deployment.replicas < len(kept):
         return (
             f"there are {len(kept)} zones to keep and {step.rollout.deployment.replicas} replicas:"

@@ -43,7 +43,8 @@ def release(rollout: Rollout) -> Change:
 
     The fence in the same patch keeps the pods of the next batch from counting before it expires, so that one
     step cannot become two. The last release takes down the wall and stays paused: the Deployment controller
-    then retires what is left. In place, a step's worth of old pods goes before new ones come.
+    then retires what is left; but not if somebody has scaled below the new pods there are (kubernetes
+    ``IsSaturated``), then it is un-paused. In place, a step's worth of old pods goes before new ones come.
     """
     record = _record(rollout, rollout.new + rollout.coming, rollout.old - rollout.going)
     fence = fences.behind(rollout.placed_pods, rollout.observation.now)
@@ -56,7 +57,10 @@ def release(rollout: Rollout) -> Change:
             min_ready_seconds=rollout.users.min_ready_seconds,
             progress_deadline_seconds=rollout.users.progress_deadline_seconds,
         )
-        return _change(Move.RELEASE, rollout, settings, _record(rollout, rollout.new, 0))
+        replicas = rollout.deployment.replicas
+        if rollout.new > replicas:
+            settings = replace(settings, paused=False, strategy=_strategy(1))
+        return _change(Move.RELEASE, rollout, settings, _record(rollout, min(rollout.new, replicas), 0))
     settings = replace(_fenced(rollout, fence, _strategy(max(1, rollout.coming))), paused=False)
     return _change(Move.RELEASE, rollout, settings, record)
 
