@@ -17,8 +17,8 @@ def rest(rollout: Rollout, move: Move) -> Change:
     Until the operator sees a new template, the Deployment can then only add the pods of the first step; a
     single one, which may wait for a node, where steps are made in place.
     """
-    policy = rollout.observation.policy
-    strategy = _strategy(1 if rollout.in_place or policy.growth > 1 else policy.max_surge)
+    wanted = rollout.observation.policy.max_surge
+    strategy = _strategy(wanted if rollout.first_step == rollout.step_size and wanted else rollout.first_step)
     return _change(move, rollout, replace(rollout.users, strategy=strategy))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -102,7 +103,8 @@ class Rollout:
     @property
     def first_step(self) -> int:
         """Pods that the Deployment at rest may add before the operator sees a new template."""
-        return 1 if self.in_place or self.observation.policy.growth > 1 else self.step_size
+        policy = self.observation.policy
+        return 1 if self.in_place or policy.growth > 1 or policy.zone_by_zone else self.step_size
 
     @property
     def in_place(self) -> bool:
@@ -129,7 +131,7 @@ class Rollout:
         """New pods that the next release adds."""
         if self.in_place:
             return max(0, self.deployment.replicas - (self.old - self.going) - self.new)
-        return min(steps.next_batch(self.planned_steps, self.new), self._allowed)
+        return min(steps.next_batch(self.planned_steps, self.new), self._allowed, self._of_one_zone)
 
     @property
     def _allowed(self) -> int:
@@ -146,6 +148,17 @@ class Rollout:
         old = zones.serving_by_zone(self.serving_among(self.old_pods))
         others = len(self.old_pods) - old.total()
         return max(1, others + zones.to_spare(old, new + old, floors) - self.surplus)
+
+    @property
+    def _of_one_zone(self) -> int:
+        """Old pods that the zone has whose turn it is after the next release: no step is of two zones."""
+        if self.observation.policy.zone_by_zone:
+            going = self.going
+            for _, count in sorted(Counter(pod.zone or "" for pod in self.old_pods).items()):
+                if going < count:
+                    return count - going
+                going -= count
+        return self.deployment.replicas
 
     def serving_among(self, pods: Iterable[Pod]) -> Iterator[Pod]:
         """Yield those of these pods that serve."""
