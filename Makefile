@@ -5,10 +5,11 @@
 PYTHON ?= python3
 VENV ?= .venv
 WORKERS ?= 2
+EXAMPLES ?= 1250
 BIN = $(VENV)/bin
 INSTALLED = $(VENV)/.installed
 
-.PHONY: demo test test-real lint bench generate lock clean
+.PHONY: demo test test-real rollouts lint bench generate lock clean
 
 demo: $(INSTALLED) ## a rollout behind an NLB, live, and the same natively, with what failed
 	$(BIN)/saferollout demo
@@ -18,6 +19,9 @@ test: $(INSTALLED) ## unit tests, and every scenario on the embedded cluster
 
 test-real: $(INSTALLED) ## the scenarios, and what is known of Kubernetes, on a released control plane
 	$(BIN)/pytest -n $(WORKERS) --dist worksteal -m real
+
+rollouts: $(INSTALLED) ## 20,000 whole rollouts in virtual time, with failures, in a loop with the controllers' model
+	SAFEROLLOUT_EXAMPLES=$(EXAMPLES) $(BIN)/pytest -n $(WORKERS) --dist worksteal tests/model
 
 lint: $(INSTALLED) ## style, types
 	$(BIN)/ruff format --check

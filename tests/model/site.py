@@ -15,7 +15,6 @@ from saferollout.act.deployments import patch_of
 from saferollout.api.names import COST_BEFORE_ANNOTATION, DELETION_COST_ANNOTATION, LEDGER_ANNOTATION
 from saferollout.api.recall import memory_of, read_status
 from saferollout.api.report import report, to_json
-from saferollout.api.status import Status
 from saferollout.decide.decision import Decision, Move
 from saferollout.decide.observation import Observation, Policy, Target, TargetGroup, Tuning
 from saferollout.decide.phases import decide
@@ -218,6 +217,7 @@ class Operator:
         self.alive = True
         self.deleting = False
         self.status: dict[str, Any] = {}
+        self._read_status = read_status(self.status)
         self.decisions: list[Decision] = []
         self.releases = 0
         self.die_after: int | None = None
@@ -260,12 +260,11 @@ class Operator:
         self._due = None
         if not self.alive:
             return
-        status = read_status(self.status)
-        seen = self._observe(status)
+        seen = self._observe()
         decision = decide(seen)
         self.decisions.append(decision)
         try:
-            self._act(decision, seen, status)
+            self._act(decision, seen)
         except Killed:
             self.kill()
             return
@@ -276,7 +275,7 @@ class Operator:
         if again < 1e6:
             self._look_in(max(again, 0.01))
 
-    def _observe(self, status: Status) -> Observation:
+    def _observe(self) -> Observation:
         now = self.site.timeline.now
         found = records.deployment(self.site.deployment)
         sets = [
@@ -288,7 +287,7 @@ class Operator:
             name=NAME,
             policy=self.site.policy,
             tuning=self._tuning,
-            memory=memory_of(status),
+            memory=memory_of(self._read_status),
             deployment=found,
             replica_sets=tuple(each for each in sets if each is not None),
             pods=tuple(each for each in pods if each is not None),
@@ -313,7 +312,7 @@ class Operator:
         self._answers[arn] = TargetGroup(arn, group.config.name, "ip", targets, asked_at=now)
         return self._answers[arn]
 
-    def _act(self, decision: Decision, seen: Observation, previous: Status) -> None:
+    def _act(self, decision: Decision, seen: Observation) -> None:
         store = self.site.store
         for cost in decision.costs:
             self._write()
@@ -323,10 +322,12 @@ class Operator:
             except ApiError:
                 continue
             store.update(PODS, merged(pod, {"metadata": {"annotations": annotations}}))
+        previous = self._read_status
         told = report(decision, previous=previous, problems=seen.problems, generation=1, now=seen.now)
         if told != previous:
             self._write()
             self.status = json.loads(json.dumps(merged(self.status, to_json(told))))
+            self._read_status = read_status(self.status)
         if decision.change is not None and seen.deployment is not None:
             self._write()
             self.releases += decision.change.move is Move.RELEASE

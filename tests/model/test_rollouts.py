@@ -18,18 +18,22 @@ from saferollout.sim.resources import REPLICA_SETS
 from saferollout.sim.store import Object
 
 EXAMPLES = int(os.environ.get("SAFEROLLOUT_EXAMPLES", "100"))
-"""How many rollouts each property looks at."""
+"""How many rollouts a property looks at: more where they are quick, fewer where they are long."""
 
 LONG = 6 * 3600.0
 """Seconds of virtual time in which every rollout here has to end."""
 
-rollouts = settings(
-    max_examples=EXAMPLES,
-    deadline=None,
-    derandomize=True,
-    phases=[Phase.explicit, Phase.generate],  # a rollout that is stuck takes too long to be shrunk
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
+
+def rollouts(share: float) -> settings:
+    """Look at a share of so many rollouts."""
+    return settings(
+        max_examples=max(1, round(share * EXAMPLES)),
+        deadline=None,
+        derandomize=True,
+        phases=[Phase.explicit, Phase.generate],  # a rollout that is stuck takes too long to be shrunk
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    )
+
 
 surges = st.one_of(st.integers(1, 8), st.integers(1, 100).map(lambda percent: f"{percent}%"))
 
@@ -120,7 +124,7 @@ def image(site: Site) -> set[str]:
     return {pod["spec"]["containers"][0]["image"] for pod in site.pods if not is_deleting(pod)}
 
 
-@rollouts
+@rollouts(1.5)
 @given(setting=sites())
 def test_given_any_deployment_when_the_image_changes_then_it_rolls_out_within_the_contract(
     setting: Setting,
@@ -130,7 +134,7 @@ def test_given_any_deployment_when_the_image_changes_then_it_rolls_out_within_th
     assert_completed(site, watcher, "v2")
 
 
-@rollouts
+@rollouts(2)
 @given(setting=full_sites())
 def test_given_no_room_for_more_pods_when_the_image_changes_then_no_more_than_a_step_is_missing_at_any_moment(
     setting: Setting,
@@ -150,7 +154,7 @@ def test_given_no_replicas_when_the_image_changes_then_the_new_revision_is_there
     assert site.run_until(lambda: is_at_rest(site) and image(site) == {"web:v2"}, 600)
 
 
-@rollouts
+@rollouts(1.5)
 @given(
     setting=sites(),
     deaths=st.lists(st.tuples(st.integers(0, 6), st.floats(0.0, 90.0), st.floats(0.0, 900.0)), max_size=4),
@@ -173,7 +177,7 @@ def test_given_any_deployment_when_the_operator_dies_anywhere_then_the_contract_
     assert_completed(site, watcher, "v2")
 
 
-@rollouts
+@rollouts(2)
 @given(
     setting=sites(most=8),
     changes=st.lists(
@@ -191,7 +195,7 @@ def test_given_a_rollout_when_other_templates_come_in_the_middle_then_the_last_o
     assert_completed(site, watcher, changes[-1][1])
 
 
-@rollouts
+@rollouts(0.3)
 @given(setting=sites(most=8), started=st.floats(0.0, 100.0))
 def test_given_an_image_that_fails_its_checks_when_an_hour_goes_by_then_nothing_was_retired_for_it(
     setting: Setting, started: float
@@ -211,7 +215,7 @@ def test_given_an_image_that_fails_its_checks_when_an_hour_goes_by_then_nothing_
     assert_completed(site, watcher, "v3")
 
 
-@rollouts
+@rollouts(3)
 @given(setting=sites(most=8), floor=st.one_of(st.integers(1, 3), st.sampled_from(["50%", "100%"])))
 def test_given_floors_when_the_image_changes_then_no_zone_goes_below_and_a_hold_names_the_zone(
     setting: Setting, floor: int | str
@@ -226,7 +230,7 @@ def test_given_floors_when_the_image_changes_then_no_zone_goes_below_and_a_hold_
         assert ended, site.operator.last.message
 
 
-@rollouts
+@rollouts(2)
 @given(
     setting=sites(most=8),
     lost_at=st.floats(0.0, 200.0),
@@ -251,7 +255,7 @@ def test_given_a_zone_that_is_lost_in_the_middle_then_nothing_that_is_needed_goe
         assert_completed(site, watcher, "v2")
 
 
-@rollouts
+@rollouts(3)
 @given(setting=sites(most=16), left=st.integers(0, 16), lost=st.booleans())
 def test_given_any_deployment_at_rest_when_it_is_scaled_down_then_its_zones_stay_even(
     setting: Setting, left: int, *, lost: bool
@@ -271,7 +275,7 @@ def test_given_any_deployment_at_rest_when_it_is_scaled_down_then_its_zones_stay
     assert sum(after.values()) < len(before) or all(after.values())
 
 
-@rollouts
+@rollouts(0.7)
 @given(
     setting=sites(most=8),
     sizes=st.lists(st.tuples(st.floats(0.0, 120.0), st.integers(1, 10)), min_size=1, max_size=4),

@@ -183,3 +183,21 @@ async def test_draining_targets_at_addresses_of_others_are_told_apart(cluster: C
         memory=Memory(draining=(Draining("arn", others, 80, "gone", None, 0.0),)),
     )
     assert looking(cluster, begun).foreign == {others}
+
+
+async def test_a_pod_whose_zone_nobody_tells_is_where_elbv2_takes_it_to_be(
+    endpoint: KubeEndpoint, cluster: Cluster
+) -> None:
+    def zone(*targets: Target, kind: str = "ip") -> str | None:
+        group = TargetGroup("arn:tg", "tg", kind, targets, asked_at=time.time())
+        begun = Observation(now=time.time(), name="web", policy=Policy(), target_groups=(group,))
+        return looking(cluster, begun).pods[0].zone
+
+    (there,) = looking(cluster).pods
+    known = Target(there.ip or "", 8080, TargetState.HEALTHY, zone="b")
+    assert zone(known) == "a", "its Node tells"
+    endpoint.delete(NODES, raw.node("n1", "a")["metadata"]["uid"])
+    await until(lambda: looking(cluster).pods[0].zone is None)
+    assert zone(known) == "b"
+    assert zone(Target("10.9.9.9", 8080, TargetState.HEALTHY, zone="b")) is None
+    assert zone(known, kind="instance") is None
