@@ -17,8 +17,8 @@ def rest(rollout: Rollout, move: Move) -> Change:
     Until the operator sees a new template, the Deployment can then only add the pods of the first step; a
     single one, which may wait for a node, where steps are made in place.
     """
-    wanted = rollout.observation.policy.max_surge
-    strategy = _strategy(wanted if rollout.first_step == rollout.step_size and wanted else rollout.first_step)
+    as_written = not rollout.in_place and rollout.first_step == rollout.step_size
+    strategy = _strategy(rollout.observation.policy.max_surge if as_written else rollout.first_step)
     return _change(move, rollout, replace(rollout.users, strategy=strategy))
 
 

@@ -77,3 +77,10 @@ def test_the_deployment_is_held_by_a_wall_however_few_new_pods_there_are() -> No
         Strategy("RollingUpdate", 1, 0),
     )
     assert change.settings.min_ready_seconds > 1e6
+
+
+@pytest.mark.parametrize("none", [0, "0%"])
+def test_at_rest_the_deployment_may_add_one_pod_however_nothing_is_written(none: int | str) -> None:
+    seen = at_rest(3, policy=replace(ONE_AT_A_TIME, max_surge=none))
+    assert seen.deployment is not None
+    assert seen.deployment.strategy == Strategy("RollingUpdate", 1, 0)
