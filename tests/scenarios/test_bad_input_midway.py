@@ -9,7 +9,7 @@ from typing import Any
 from saferollout.api.crd import custom_resource_definition
 from scenarios.conftest import Opening
 from scenarios.manifests import App, target_group, world
-from scenarios.test_bad_input import BALANCER, EUROPE, FUNCTION, NODES, STORED, WRONG_GROUPS
+from scenarios.test_bad_input import BALANCER, EUROPE, FUNCTION, STORED, WRONG_GROUPS
 from scenarios.told import all_serve, named, reason_of, set_strategy, without_rules
 
 LONG_ENOUGH = 3.0
@@ -26,7 +26,7 @@ async def test_when_the_spec_goes_wrong_in_mid_rollout_then_nothing_is_retired_u
         ({"targetGroups": [{"binding": "nothing"}]}, "TargetGroupUnresolved"),
         *(({"targetGroups": [{"arn": arn}]}, told.reason) for arn, told in WRONG_GROUPS.values()),
     ]
-    async with opened(world(slow, FUNCTION, BALANCER, NODES, EUROPE)) as stage:
+    async with opened(world(slow, FUNCTION, BALANCER, EUROPE)) as stage:
         await stage.apply(without_rules(custom_resource_definition()))
         await stage.install(app)
         before = await stage.deployment(app)
