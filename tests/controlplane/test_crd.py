@@ -98,6 +98,8 @@ INVALID: Mapping[str, tuple[Mapping[str, Any], str, *tuple[str, ...]]] = {
     "a number as text": ({"step": {"maxSurge": "2"}}, "spec.step.maxSurge", PODS),
     "half a pod": ({"step": {"maxSurge": 1.5}}, "spec.step.maxSurge", "must be of type integer"),
     "a floor below the ground": ({"zones": {"minHealthy": -1}}, "spec.zones.minHealthy", PODS),
+    "steps that do not grow": ({"step": {"growth": 0}}, "spec.step.growth", "greater than or equal to 1"),
+    "an order there is not": ({"zones": {"order": "Random"}}, "spec.zones.order", "Unsupported value"),
     "a floor above all": ({"zones": {"minHealthy": "200%"}}, "spec.zones.minHealthy", PODS),
     "a duration in words": (
         {"gates": {"targetHealth": {"timeout": "soon"}}},
@@ -129,12 +131,19 @@ INVALID: Mapping[str, tuple[Mapping[str, Any], str, *tuple[str, ...]]] = {
 Where there is a second text, it is that of server-side apply, which finds such a thing by itself.
 """
 
+ZONES = {
+    "minHealthy": 1,
+    "whenUnsatisfiable": "Hold",
+    "timeout": "10m",
+    "order": "Balanced",
+    "bake": "0s",
+}
 DEFAULTS = {
     "deploymentRef": {"name": "web"},
     "targetGroups": [{"arn": ARN}],
-    "step": {"maxSurge": 1, "maxUnavailable": 0},
+    "step": {"maxSurge": 1, "maxUnavailable": 0, "growth": 1},
     "gates": {"targetHealth": {"timeout": "10m", "stableFor": "0s"}, "drain": {"timeout": "20m"}},
-    "zones": {"minHealthy": 1},
+    "zones": ZONES,
     "paused": False,
 }
 
@@ -215,12 +224,12 @@ def test_what_is_left_out_is_filled_in_by(way: str, user: User) -> None:
 @pytest.mark.parametrize(
     "spec",
     [
-        {"step": {"maxSurge": 3, "maxUnavailable": 0}},
-        {"step": {"maxSurge": "1%", "maxUnavailable": "0%"}},
-        {"step": {"maxSurge": "100%", "maxUnavailable": 0}},
-        {"step": {"maxSurge": 0, "maxUnavailable": "25%"}},
-        {"zones": {"minHealthy": 0}},
-        {"zones": {"minHealthy": "0%"}},
+        {"step": {"maxSurge": 3, "maxUnavailable": 0, "growth": 2}},
+        {"step": {"maxSurge": "1%", "maxUnavailable": "0%", "growth": 1}},
+        {"step": {"maxSurge": "100%", "maxUnavailable": 0, "growth": 10}},
+        {"step": {"maxSurge": 0, "maxUnavailable": "25%", "growth": 1}},
+        {"zones": ZONES | {"minHealthy": 0, "whenUnsatisfiable": "Proceed", "timeout": "90s"}},
+        {"zones": ZONES | {"minHealthy": "0%", "order": "ZoneByZone", "bake": "15m"}},
         {"gates": {"targetHealth": {"timeout": "1h30m", "stableFor": "90s"}, "drain": {"timeout": "1.5m"}}},
         {"paused": True},
         {"targetGroups": []},

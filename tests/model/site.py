@@ -218,6 +218,7 @@ class Operator:
         self.deleting = False
         self.status: dict[str, Any] = {}
         self._read_status = read_status(self.status)
+        self._told: tuple[object, ...] = ()
         self.decisions: list[Decision] = []
         self.releases = 0
         self.die_after: int | None = None
@@ -322,12 +323,7 @@ class Operator:
             except ApiError:
                 continue
             store.update(PODS, merged(pod, {"metadata": {"annotations": annotations}}))
-        previous = self._read_status
-        told = report(decision, previous=previous, problems=seen.problems, generation=1, now=seen.now)
-        if told != previous:
-            self._write()
-            self.status = json.loads(json.dumps(merged(self.status, to_json(told))))
-            self._read_status = read_status(self.status)
+        self._tell(decision, seen)
         if decision.change is not None and seen.deployment is not None:
             self._write()
             self.releases += decision.change.move is Move.RELEASE
@@ -342,6 +338,19 @@ class Operator:
                 "spec": {"minReadySeconds": fence.min_ready_seconds or None},
             }
             store.update(REPLICA_SETS, merged(found, patch))
+
+    def _tell(self, decision: Decision, seen: Observation) -> None:
+        """Write the status; nothing is to be told when all that it is made of is as it was."""
+        content = (decision.reason, decision.message, decision.memory, decision.picture, decision.finished)
+        if content == self._told:
+            return
+        previous = self._read_status
+        told = report(decision, previous=previous, problems=seen.problems, generation=1, now=seen.now)
+        if told != previous:
+            self._write()
+            self.status = json.loads(json.dumps(merged(self.status, to_json(told))))
+            self._read_status = read_status(self.status)
+        self._told = content
 
     def _write(self) -> None:
         if self.die_after is not None:

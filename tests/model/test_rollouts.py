@@ -56,7 +56,7 @@ def sites(draw: st.DrawFn, *, most: int = 12) -> Setting:
         registration=draw(st.sampled_from([0.0, 10.0, 120.0])),
         deregistration=draw(st.sampled_from([0.0, 30.0, 300.0])),
         users_min_ready=draw(st.sampled_from([0, 0, 5, 30])),
-        poll=draw(st.sampled_from([2.0, 10.0])),
+        poll=draw(st.sampled_from([2.0, 10.0, 30.0, 30.0])),
         seed=draw(st.integers(0, 1000)),
         groups=draw(st.integers(1, 2)),
     )
@@ -200,7 +200,7 @@ def test_given_a_rollout_when_other_templates_come_in_the_middle_then_the_last_o
 def test_given_an_image_that_fails_its_checks_when_an_hour_goes_by_then_nothing_was_retired_for_it(
     setting: Setting, started: float
 ) -> None:
-    site, watcher = at_rest(replace(setting, kind="alb", poll=10.0))
+    site, watcher = at_rest(replace(setting, kind="alb", poll=30.0))
     site.change_image("v2")
     site.run(started)
     retired = len(watcher.retired)
@@ -220,7 +220,7 @@ def test_given_an_image_that_fails_its_checks_when_an_hour_goes_by_then_nothing_
 def test_given_floors_when_the_image_changes_then_no_zone_goes_below_and_a_hold_names_the_zone(
     setting: Setting, floor: int | str
 ) -> None:
-    site, watcher = at_rest(replace(setting, min_healthy=floor, poll=5.0))
+    site, watcher = at_rest(replace(setting, min_healthy=floor, poll=20.0))
     site.change_image("v2")
     site.run_until(lambda: is_held(site) or (is_at_rest(site) and image(site) == {"web:v2"}), LONG, step=5.0)
     ended = is_at_rest(site)
