@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 import pytest_asyncio
 
-from controlplane import binaries, cluster
+from controlplane import binaries, cluster, nodes
 from controlplane.binaries import Binaries
 from controlplane.cluster import Cluster
 from controlplane.plane import ControlPlane
@@ -62,6 +62,7 @@ async def real_cluster(plane: ControlPlane) -> AsyncIterator[Cluster]:
 @pytest_asyncio.fixture(loop_scope="session")
 async def subject(real_cluster: Cluster) -> AsyncIterator[Subject]:
     """A Deployment yet to be created, in a namespace that goes with the test."""
+    await nodes.awake(real_cluster.client)
     namespace = f"subject-{next(_numbers)}"
     await real_cluster.client.create(NAMESPACES, {"metadata": {"name": namespace}})
     yield Subject(real_cluster.client, real_cluster.mirror, namespace)

@@ -10,11 +10,15 @@ import aiohttp
 from controlplane.client import Client
 from saferollout.sim.errors import ApiError
 from saferollout.sim.nodes import new_node
+from saferollout.sim.objects import condition_of
 from saferollout.sim.resources import LEASES, NODES
 from saferollout.sim.store import Object
 from saferollout.sim.world import WorldConfig
 
 LEASE_NAMESPACE = "kube-node-lease"
+WAKES = 30.0
+"""Seconds in which the control plane takes the taints off nodes that are back."""
+
 HEARTBEAT = 10.0
 """Seconds between renewals, as a kubelet's; after fifty without one a node counts as gone."""
 
@@ -35,11 +39,38 @@ async def keep_alive(client: Client) -> None:
     while True:
         await asyncio.sleep(HEARTBEAT)
         try:
-            for lease in await client.list(LEASES, LEASE_NAMESPACE):
-                name = lease["metadata"]["name"]
-                await client.patch(LEASES, LEASE_NAMESPACE, name, change={"spec": {"renewTime": _now()}})
+            await _renew(client)
         except (ApiError, aiohttp.ClientError, TimeoutError):
             continue  # the API server is away; the next heartbeat will do
+
+
+async def awake(client: Client) -> None:
+    """Have every node Ready and without a taint.
+
+    Between the tests of one event loop those of others run, and nobody renews the leases meanwhile.
+    """
+    await _renew(client)
+    for node in await client.list(NODES):
+        ready = condition_of(node, "Ready")
+        if ready is None or ready["status"] != "True":
+            status = {"conditions": [{"type": "Ready", "status": "True", "reason": "KubeletReady"}]}
+            await client.patch(
+                NODES,
+                None,
+                node["metadata"]["name"],
+                "status",
+                change={"status": status},
+                kind="strategic-merge",
+            )
+    async with asyncio.timeout(WAKES):
+        while any(node["spec"].get("taints") for node in await client.list(NODES)):  # noqa: ASYNC110 - it is asked
+            await asyncio.sleep(0.2)
+
+
+async def _renew(client: Client) -> None:
+    for lease in await client.list(LEASES, LEASE_NAMESPACE):
+        name = lease["metadata"]["name"]
+        await client.patch(LEASES, LEASE_NAMESPACE, name, change={"spec": {"renewTime": _now()}})
 
 
 def _lease(name: str) -> Object:
