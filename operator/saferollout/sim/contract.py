@@ -228,6 +228,8 @@ def _hold(story: Story, contract: Contract) -> Iterator[Breach]:
         and name not in story.before.serving
         and name not in now.serving
         and now.at - story.appeared[name] >= ONE_RELEASE
+        # In place a new pod may have to wait for the room that an old one leaves.
+        and not (contract.max_unavailable and pod.zone is None)
     ]
     if waiting:
         yield Breach(
