@@ -43,8 +43,7 @@ async def test_given_thirty_pods_in_unequal_zones_when_scaled_down_then_zones_st
 
         async def ranked() -> bool:
             pods = json.loads(await stage.kubectl("get", "pods", "-o", "json"))["items"]
-            costs = "controller.kubernetes.io/pod-deletion-cost"
-            told = sum(costs in each["metadata"].get("annotations", {}) for each in pods)
+            told = sum(DELETION_COST_ANNOTATION in each["metadata"].get("annotations", {}) for each in pods)
             return told == len(pods) - len(ZONES)
 
         await stage.until(ranked, "all but the first of every zone are ranked", within=20)

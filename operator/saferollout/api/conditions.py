@@ -10,10 +10,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from saferollout.api.reasons import EXPLANATIONS, ConditionType, Phase, Reason
 from saferollout.api.status import Condition
 from saferollout.decide.decision import GroupCount, Picture
+from saferollout.decide.gates import shortened
 from saferollout.decide.observation import Problem
-
-_NAMED = 3
-"""Pods that a message names before it counts the rest."""
 
 TRUE, FALSE, UNKNOWN = "True", "False", "Unknown"
 
@@ -113,9 +111,8 @@ def _pods_are_targets(groups: Sequence[GroupCount]) -> tuple[ConditionType, str,
 def _scale_down_ordered(picture: Picture) -> tuple[ConditionType, str, str, str]:
     kind, foreign = ConditionType.SCALE_DOWN_ORDERED, picture.foreign_costs
     if foreign:
-        more = f" and {len(foreign) - _NAMED} more" if len(foreign) > _NAMED else ""
         told = (
-            f"{', '.join(foreign[:_NAMED])}{more}: the deletion cost is somebody else's and is kept, so which"
+            f"{shortened([*foreign])}: the deletion cost is somebody else's and is kept, so which"
             " pods go when the Deployment is scaled down, and from which zones, is theirs to say"
         )
         return kind, FALSE, "ForeignCosts", told

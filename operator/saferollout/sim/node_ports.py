@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from itertools import count
 
 from saferollout.sim.elbv2.health import Address
-from saferollout.sim.objects import condition_of, is_deleting
+from saferollout.sim.objects import is_deleting
 from saferollout.sim.resources import NODES, PODS, SERVICES
 from saferollout.sim.store import Object, Store
-from saferollout.sim.target_group_bindings import addresses, instance_of
+from saferollout.sim.target_group_bindings import addresses, instance_of, is_true
 
 
 class NodePorts:
@@ -40,10 +40,9 @@ class NodePorts:
                     continue
                 pods = self._store.list(PODS, service["metadata"]["namespace"])
                 for pod, address in addresses(service, each["port"], pods):
-                    if _is_ready(pod) and (not local or pod["spec"].get("nodeName") == node):
+                    if (
+                        is_true(pod, "Ready")
+                        and not is_deleting(pod)
+                        and (not local or pod["spec"].get("nodeName") == node)
+                    ):
                         yield address
-
-
-def _is_ready(pod: Object) -> bool:
-    condition = condition_of(pod, "Ready")
-    return condition is not None and condition["status"] == "True" and not is_deleting(pod)

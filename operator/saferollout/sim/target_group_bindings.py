@@ -82,7 +82,7 @@ def belongs(pod: Object, gate: str) -> bool:
     """
     if is_deleting(pod) or not (pod.get("status") or {}).get("podIP"):
         return False
-    return _is_true(pod, "Ready") or (has_gate(pod, gate) and _is_true(pod, "ContainersReady"))
+    return is_true(pod, "Ready") or (has_gate(pod, gate) and is_true(pod, "ContainersReady"))
 
 
 def addresses(service: Object, port: int | str, pods: Iterable[Object]) -> Iterator[tuple[Object, Address]]:
@@ -109,7 +109,7 @@ def on_nodes(service: Object, port: int | str, nodes: Iterable[Object]) -> Itera
     if entry is None or "nodePort" not in entry:
         return
     for node in nodes:
-        if _is_true(node, "Ready") and (instance := instance_of(node)):
+        if is_true(node, "Ready") and (instance := instance_of(node)):
             yield Address(instance, entry["nodePort"])
 
 
@@ -133,6 +133,7 @@ def _container_port(pod: Object, name: str) -> int | None:
     return None
 
 
-def _is_true(obj: Object, kind: str) -> bool:
+def is_true(obj: Object, kind: str) -> bool:
+    """Whether the object has the condition, and it is True."""
     condition = condition_of(obj, kind)
     return condition is not None and condition["status"] == "True"
