@@ -18,7 +18,7 @@ from kubernetes.aio.client.exceptions import ApiException
 
 from saferollout import metrics
 from saferollout.act import deployments, pods
-from saferollout.act.status import write_status
+from saferollout.act.saferollouts import take_off, write_status
 from saferollout.api.parsing import InvalidSpecError, ParsedSpec, parse_spec
 from saferollout.api.reasons import Reason
 from saferollout.api.recall import memory_of, read_status
@@ -196,6 +196,7 @@ class Loop:
             target_groups=groups,
             problems=tuple(problems),
             deleting=found.deleting,
+            asked=found.asked,
             watched_since=self._watched_since,
         )
         return snapshot(self._parts.cluster, found.namespace, self._deployment, begun)
@@ -226,6 +227,8 @@ class Loop:
                 await pods.write_costs(api, self._namespace, decision.costs)
             for act in (change, tell) if urgent else (tell, change):
                 await act()
+                if act is tell and decision.answered is not None:
+                    await take_off(api, self._namespace, self._name, decision.answered)
             left = replace(decision, change=None)
             for fence in decision.fences:
                 await deployments.fence(api, self._namespace, fence)

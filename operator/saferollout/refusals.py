@@ -41,7 +41,9 @@ class Refusals:
         wait = latest.until - time.monotonic()
         if wait <= 0:
             return decision
-        idle = replace(decision, change=None, costs=(), fences=(), notes=(), finished=None, gone=False)
+        idle = replace(
+            decision, change=None, costs=(), fences=(), notes=(), finished=None, answered=None, gone=False
+        )
         return replace(_told(replace(idle, memory=seen.memory), latest, seen), look_again=wait)
 
     def told_of(self, decision: Decision, seen: Observation) -> Decision:

@@ -86,6 +86,8 @@ def test_every_duration_and_quantity_has_a_default() -> None:
         "gates.targetHealth.timeout": "10m",
         "gates.targetHealth.stableFor": "0s",
         "gates.drain.timeout": "20m",
+        "gates.bake": "0s",
+        "onFailure": "Hold",
         "zones.minHealthy": 1,
         "zones.whenUnsatisfiable": "Hold",
         "zones.timeout": "10m",

@@ -87,7 +87,7 @@ def test_null_is_what_was_left_out() -> None:
 
 
 def test_fields_of_a_later_version_are_ignored() -> None:
-    assert parse_spec({**LEAST, "approvals": ["50%"]}) == parse_spec(LEAST)
+    assert parse_spec({**LEAST, "experiments": ["50%"]}) == parse_spec(LEAST)
 
 
 @pytest.mark.parametrize(

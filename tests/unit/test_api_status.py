@@ -11,7 +11,7 @@ from saferollout.api.recall import memory_of, read_status
 from saferollout.api.report import HISTORY_LENGTH, report, to_json
 from saferollout.api.status import Status
 from saferollout.decide.decision import Decision, Finished, GroupCount, Picture, ZoneCount
-from saferollout.decide.observation import Because, Chosen, Draining, Memory
+from saferollout.decide.observation import Because, Chosen, Draining, Failed, Memory
 from structural import violations
 
 SCHEMA = custom_resource_definition()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"][
@@ -40,7 +40,9 @@ memories = st.builds(
         st.dictionaries(words, counts, min_size=1).map(lambda floors: tuple(sorted(floors.items())))
     ),
     retiring=st.lists(
-        st.builds(Chosen, words, maybe(words), st.sampled_from(Because)), unique_by=lambda each: each.pod
+        st.builds(Chosen, words, maybe(words), st.sampled_from(Because)),
+        unique_by=lambda each: each.pod,
+        max_size=4,
     ).map(tuple),
     planned_at=maybe(moments),
     draining=st.lists(
@@ -52,8 +54,15 @@ memories = st.builds(
             pod=st.just("") | words,
             zone=maybe(words),
             since=moments,
-        )
+        ),
+        max_size=4,
     ).map(tuple),
+    failing_since=maybe(moments),
+    baking_since=maybe(moments),
+    approved=counts,
+    skipped=st.sampled_from([(), (Reason.WAITING_FOR_DRAIN,), (Reason.BAKING, Reason.ZONE_FLOOR)]),
+    skipped_at=maybe(moments),
+    failed=maybe(st.builds(Failed, words, words, words, words, moments, st.booleans())),
 )
 pictures = st.builds(
     Picture,

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
 from kubernetes.aio.client import ApiClient, AppsV1Api, V1Deployment, V1ObjectMeta
 from kubernetes.aio.client.exceptions import ApiException
 
-from saferollout.act.requests import MERGE, PATCHED_BY, TIMEOUT
-from saferollout.api.names import FIELD_MANAGER, LEDGER_ANNOTATION
+from saferollout.act.requests import JSON_PATCH, MERGE, PATCHED_BY, TIMEOUT
+from saferollout.api.names import FIELD_MANAGER, LEDGER_ANNOTATION, POD_TEMPLATE_HASH_LABEL
 from saferollout.decide import ledger as ledgers
 from saferollout.decide.decision import Change, Fence
 from saferollout.decide.ledger import Settings, live_settings
@@ -37,12 +38,42 @@ async def make(api: ApiClient, deployment: Deployment, change: Change) -> int:
     """Make the change and return the resourceVersion it led to.
 
     Raises:
-        ApiException: With status 409 if the Deployment is no longer what the decision was made on.
+        ApiException: With status 409 if the Deployment is no longer what the decision was made on, 404 if
+            the ReplicaSet whose template it is to have is not there any more.
     """
+    patch = patch_of(deployment, change)
+    if change.template_of is not None:
+        patch["spec"]["template"] = await _way_back(api, deployment, change.template_of)
     written = await AppsV1Api(api).patch_namespaced_deployment(
-        deployment.name, deployment.namespace, patch_of(deployment, change), **PATCHED_BY, **MERGE
+        deployment.name, deployment.namespace, patch, **PATCHED_BY, **MERGE
     )
     return int(_metadata(written).resource_version or 0)
+
+
+async def _way_back(api: ApiClient, deployment: Deployment, replica_set: str) -> Any:
+    """Return the merge patch from the template of the Deployment to that of the ReplicaSet.
+
+    Both are read as they are in the API: what the client's models do not know must not get lost.
+    """
+    apps = AppsV1Api(api)
+    now = await apps.read_namespaced_deployment_without_preload_content(
+        deployment.name, deployment.namespace, _request_timeout=TIMEOUT
+    )
+    before = await apps.read_namespaced_replica_set_without_preload_content(
+        replica_set, deployment.namespace, _request_timeout=TIMEOUT
+    )
+    current, wanted = [(await each.json())["spec"]["template"] for each in (now, before)]
+    wanted["metadata"]["labels"].pop(POD_TEMPLATE_HASH_LABEL, None)
+    return merge_patch(current, wanted)
+
+
+def merge_patch(before: Any, after: Any) -> Any:
+    """Return the JSON merge patch that leads from ``before`` to ``after`` (RFC 7386)."""
+    if not isinstance(before, Mapping) or not isinstance(after, Mapping):
+        return after
+    gone = dict.fromkeys(before.keys() - after.keys())
+    changed = {name: value for name, value in after.items() if name not in before or before[name] != value}
+    return gone | {name: merge_patch(before.get(name), value) for name, value in changed.items()}
 
 
 async def disown(api: ApiClient, namespace: str, name: str) -> None:
@@ -69,7 +100,7 @@ async def disown(api: ApiClient, namespace: str, name: str) -> None:
     unchanged = {"op": "test", "path": "/metadata/resourceVersion", "value": meta.resource_version}
     removals = [{"op": "remove", "path": f"/metadata/managedFields/{index}"} for index in reversed(ours)]
     await apps.patch_namespaced_deployment(
-        name, namespace, [unchanged, *removals], _content_type="application/json-patch+json", **PATCHED_BY
+        name, namespace, [unchanged, *removals], **PATCHED_BY, **JSON_PATCH
     )
 
 

@@ -11,3 +11,4 @@ TIMEOUT: Final = 15.0
 
 PATCHED_BY: Final[dict[str, Any]] = {"field_manager": FIELD_MANAGER, "_request_timeout": TIMEOUT}
 MERGE: Final[dict[str, Any]] = {"_content_type": "application/merge-patch+json"}
+JSON_PATCH: Final[dict[str, Any]] = {"_content_type": "application/json-patch+json"}

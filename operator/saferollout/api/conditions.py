@@ -15,7 +15,7 @@ from saferollout.decide.observation import Problem
 
 TRUE, FALSE, UNKNOWN = "True", "False", "Unknown"
 
-_IN_PROGRESS = frozenset({Phase.PROGRESSING, Phase.HOLDING, Phase.PAUSED})
+_IN_PROGRESS = frozenset({Phase.PROGRESSING, Phase.ROLLING_BACK, Phase.HOLDING, Phase.PAUSED})
 
 _UNRESOLVED = {
     Reason.NO_TARGET_GROUP: FALSE,

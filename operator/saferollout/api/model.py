@@ -12,7 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, Strict
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
+from saferollout.api.names import ACTION_ANNOTATION
 from saferollout.api.rules import (
+    ApprovalPoint,
     ObjectName,
     Pods,
     ServicePort,
@@ -178,6 +180,13 @@ class DrainGate(Model):
     )
 
 
+class OnFailure(StrEnum):
+    """What becomes of a rollout that has failed."""
+
+    HOLD = "Hold"
+    ROLLBACK = "Rollback"
+
+
 class Gates(Model):
     """What is waited for before a rollout goes on."""
 
@@ -186,6 +195,11 @@ class Gates(Model):
     )
     drain: DrainGate = Field(
         default=DrainGate(), description="Old targets are to be drained before the next step."
+    )
+    bake: Span = Field(
+        default="0s",
+        description="How long to wait after every step, the last one included, from when all new pods serve "
+        "and all old targets are drained. A new pod that does not serve is a break.",
     )
 
 
@@ -261,6 +275,20 @@ class Spec(Model):
     step: Step = Field(default=Step(), description="How much is replaced at a time.")
     gates: Gates = Field(default=Gates(), description="What is waited for before a rollout goes on.")
     zones: Zones = Field(default=Zones(), description="What is kept in every zone.")
+    approvals: list[ApprovalPoint] = Field(
+        default=[],
+        description="How many pods may be new before somebody has to approve of more, such as [1, 50%]: "
+        "numbers, or percents of the Deployment's replicas, rounded up. Approve with kubectl annotate "
+        f"saferollout NAME {ACTION_ANNOTATION}=approve.",
+        max_length=20,
+        json_schema_extra={"x-kubernetes-list-type": "atomic"},
+    )
+    on_failure: OnFailure = Field(
+        default=OnFailure.HOLD,
+        description="What to do when new pods are not healthy within gates.targetHealth.timeout. Hold: wait "
+        "until they are, or the template is another. Rollback: put the template back that was complete "
+        "before, through the same gates, and hold the failed one if it is applied again.",
+    )
     paused: StrictBool = Field(
         default=False,
         description="Hold the rollout where it is: a step that was released is finished, no other is.",

@@ -20,6 +20,9 @@ LEDGER_ANNOTATION: Final = f"{GROUP}/ledger"
 COST_BEFORE_ANNOTATION: Final = f"{GROUP}/cost-before"
 """On a pod: the deletion cost it had before the operator wrote one; empty when it had none."""
 
+ACTION_ANNOTATION: Final = f"{GROUP}/action"
+"""On a SafeRollout: what somebody asks for, taken off when it is answered."""
+
 TOUCH_ANNOTATION: Final = f"{GROUP}/touch-dummy"
 """On a SafeRollout: a change for the sake of change. The name is kopf's, which takes it off again."""
 

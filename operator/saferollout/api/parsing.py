@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from saferollout.api.model import Spec, TargetGroupRef, WhenUnsatisfiable, ZoneOrder, Zones
+from saferollout.api.model import OnFailure, Spec, TargetGroupRef, WhenUnsatisfiable, ZoneOrder, Zones
 from saferollout.api.quantities import seconds
 from saferollout.decide.observation import Policy
 
@@ -56,6 +56,9 @@ def parse_spec(raw: Mapping[str, Any]) -> ParsedSpec:
             floor_patience=_patience(spec.zones),
             zone_by_zone=spec.zones.order is ZoneOrder.ZONE_BY_ZONE,
             zone_bake=seconds(spec.zones.bake),
+            bake=seconds(spec.gates.bake),
+            approvals=tuple(spec.approvals),
+            rolls_back=spec.on_failure is OnFailure.ROLLBACK,
             paused=spec.paused,
         ),
     )

@@ -13,6 +13,7 @@ class Phase(StrEnum):
 
     IDLE = "Idle"
     PROGRESSING = "Progressing"
+    ROLLING_BACK = "RollingBack"
     HOLDING = "Holding"
     PAUSED = "Paused"
     DEGRADED = "Degraded"
@@ -43,6 +44,7 @@ class Reason(StrEnum):
     WAITING_FOR_DRAIN = "WaitingForDrain"
     SETTLING = "Settling"
     BAKING = "Baking"
+    ROLLING_BACK = "RollingBack"
     FINISHING = "Finishing"
 
     HEALTH_TIMEOUT = "HealthTimeout"
@@ -56,9 +58,12 @@ class Reason(StrEnum):
     CACHE_STALE = "CacheStale"
     API_REFUSED = "ApiRefused"
 
+    WAITING_FOR_APPROVAL = "WaitingForApproval"
     PAUSED_BY_SPEC = "PausedBySpec"
     DEPLOYMENT_PAUSED = "DeploymentPaused"
 
+    REVISION_FAILED = "RevisionFailed"
+    ROLLED_BACK = "RolledBack"
     INVALID_SPEC = "InvalidSpec"
     DEPLOYMENT_NOT_FOUND = "DeploymentNotFound"
     DEPLOYMENT_ALREADY_WRAPPED = "DeploymentAlreadyWrapped"
@@ -132,8 +137,15 @@ EXPLANATIONS: Mapping[Reason, Explanation] = {
     ),
     Reason.BAKING: Explanation(
         Phase.PROGRESSING,
-        "The old pods of one zone are all replaced. Those of the next stay for as long as zones.bake says.",
+        "A step is complete, or a zone, and is given the time of gates.bake, or zones.bake, to show what is"
+        " wrong with it.",
         "Nothing. If the new pods do not behave, set spec.paused, or change the template back.",
+    ),
+    Reason.ROLLING_BACK: Explanation(
+        Phase.ROLLING_BACK,
+        "The revision has failed, or somebody has aborted it. The template that was complete before is put"
+        " back, and rolled out through the same gates.",
+        "Nothing. The message says what has failed.",
     ),
     Reason.FINISHING: Explanation(
         Phase.PROGRESSING,
@@ -198,6 +210,11 @@ EXPLANATIONS: Mapping[Reason, Explanation] = {
         "See whether the operator's ClusterRole is that of deploy/, and which admission policy objects. The"
         " operator tries again by itself.",
     ),
+    Reason.WAITING_FOR_APPROVAL: Explanation(
+        Phase.PAUSED,
+        "As many pods are new as one of spec.approvals says. Nothing goes on until somebody approves.",
+        "kubectl annotate saferollout NAME saferollout.dev/action=approve, or abort.",
+    ),
     Reason.PAUSED_BY_SPEC: Explanation(
         Phase.PAUSED,
         "spec.paused is true. The rollout stays where it is.",
@@ -207,6 +224,21 @@ EXPLANATIONS: Mapping[Reason, Explanation] = {
         Phase.PAUSED,
         "Somebody else paused the Deployment. The operator does not overrule that.",
         "kubectl rollout resume deployment/NAME",
+    ),
+    Reason.REVISION_FAILED: Explanation(
+        Phase.DEGRADED,
+        "The template is one that has failed and was rolled back; somebody, or a GitOps tool, has applied it"
+        " again. No old pod goes.",
+        "Apply another template, or ask for the same again: kubectl annotate saferollout NAME"
+        " saferollout.dev/action=retry.",
+        stalled=True,
+    ),
+    Reason.ROLLED_BACK: Explanation(
+        Phase.DEGRADED,
+        "The revision that was asked for has failed. Every pod is of the one before it.",
+        "See why in the message and apply a template that differs. Applied as it is, the failed one is held,"
+        " unless somebody retries: kubectl annotate saferollout NAME saferollout.dev/action=retry.",
+        stalled=True,
     ),
     Reason.INVALID_SPEC: Explanation(
         Phase.DEGRADED,

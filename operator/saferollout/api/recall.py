@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from saferollout.api.reasons import Reason
 from saferollout.api.status import DrainingTarget, Status
-from saferollout.decide.observation import Chosen, Draining, Exposure, Memory
+from saferollout.decide.observation import Chosen, Draining, Exposure, Failed, Memory
 
 _Path = tuple[int | str, ...]
 
@@ -47,6 +47,12 @@ def memory_of(status: Status) -> Memory:
         step_started_at=step.started_at if step else None,
         floors=tuple((zone.name, zone.floor) for zone in status.zones if zone.floor is not None) or None,
         retiring=tuple(Chosen(each.pod, each.zone, each.because) for each in step.retiring) if step else (),
+        failing_since=step.failing_since if step else None,
+        baking_since=step.baking_since if step else None,
+        approved=(step.approved or 0) if step else 0,
+        skipped=tuple(Reason(each) for each in step.skipped if each in set(Reason)) if step else (),
+        skipped_at=step.skipped_at if step else None,
+        failed=_failed(status),
         zone=step.zone if step else None,
         zone_since=step.zone_since if step else None,
         planned_at=step.planned_at if step else None,
@@ -66,6 +72,11 @@ def _draining(target: DrainingTarget) -> Draining:
         since=target.since,
         ended_at=target.ended_at,
     )
+
+
+def _failed(status: Status) -> Failed | None:
+    told = status.failed
+    return None if told is None else Failed(**dict(told))
 
 
 def _exposure(status: Status) -> Exposure:

@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from saferollout.api.conditions import conditions
-from saferollout.api.reasons import EXPLANATIONS
+from saferollout.api.reasons import EXPLANATIONS, Phase
 from saferollout.api.status import (
     DrainingTarget,
     ExposureStatus,
+    FailedRevision,
     PastRollout,
     Replicas,
     RetiringPod,
@@ -22,7 +23,7 @@ from saferollout.api.status import (
     ZoneStatus,
 )
 from saferollout.decide.decision import Decision, Finished, Picture
-from saferollout.decide.observation import Draining, Exposure, Problem
+from saferollout.decide.observation import Draining, Exposure, Failed, Problem
 
 HISTORY_LENGTH = 10
 """Past rollouts that a status keeps."""
@@ -45,12 +46,13 @@ def report(
     memory, picture = decision.memory, decision.picture
     return Status(
         observed_generation=generation,
-        phase=EXPLANATIONS[decision.reason].phase,
+        phase=_phase(decision),
         reason=decision.reason,
         message=decision.message,
         waiting_since=memory.waiting_since,
         started_at=memory.started_at,
         revision=Revision(stable=memory.stable, target=memory.target),
+        failed=_failed(memory.failed),
         step=StepStatus(
             index=picture.step,
             total=picture.steps,
@@ -60,6 +62,11 @@ def report(
             retiring=tuple(
                 RetiringPod.model_validate(each, from_attributes=True) for each in memory.retiring
             ),
+            failing_since=memory.failing_since,
+            baking_since=memory.baking_since,
+            approved=memory.approved or None,
+            skipped=memory.skipped,
+            skipped_at=memory.skipped_at,
             zone=memory.zone,
             zone_since=memory.zone_since,
         ),
@@ -121,6 +128,17 @@ def _zones(picture: Picture, floors: Mapping[str, int]) -> tuple[ZoneStatus, ...
     )
 
 
+def _phase(decision: Decision) -> Phase:
+    """The phase of the reason; what makes progress on the way back says so."""
+    phase = EXPLANATIONS[decision.reason].phase
+    back = decision.picture.rolling_back and phase is Phase.PROGRESSING
+    return Phase.ROLLING_BACK if back else phase
+
+
+def _failed(failed: Failed | None) -> FailedRevision | None:
+    return None if failed is None else FailedRevision.model_validate(failed, from_attributes=True)
+
+
 def _exposure(exposure: Exposure) -> ExposureStatus | None:
     return ExposureStatus.model_validate(exposure, from_attributes=True) if exposure.pods else None
 
@@ -157,7 +175,7 @@ def _history(past: tuple[PastRollout, ...], finished: Finished | None) -> tuple[
         revision=finished.revision,
         started_at=finished.started_at,
         finished_at=finished.finished_at,
-        outcome="Completed",
+        outcome=finished.outcome,
         steps=finished.steps,
     )
     return (latest, *past)[:HISTORY_LENGTH]

@@ -113,6 +113,16 @@ Pods = Annotated[
     ),
 ]
 
+ApprovalPoint = Annotated[
+    int | str,
+    Rule(
+        instead="1 or more pods, or a percent from 1% to 100% such as 50%",
+        cel=f"type(self) == int ? self >= 1 : self.matches('{PERCENT_PATTERN}') && self != '0%'",
+        holds=lambda value: _is_count(value, 1) or (_is_percent(value) and value != "0%"),
+        keywords={"minimum": 1, "pattern": PERCENT_PATTERN},
+    ),
+]
+
 Timeout = Annotated[
     str,
     Rule(

@@ -7,6 +7,7 @@ from pydantic import Field, NonNegativeInt
 from saferollout.api.model import Model
 from saferollout.api.reasons import Phase
 from saferollout.api.times import MicroTime, Time
+from saferollout.decide.decision import Outcome
 from saferollout.decide.observation import Because
 
 
@@ -47,12 +48,38 @@ class StepStatus(Model):
         description="Old pods chosen to go in the next step.",
         json_schema_extra={"x-kubernetes-list-type": "atomic"},
     )
+    failing_since: MicroTime | None = Field(
+        default=None, description="Since when new pods are missing or do not serve. Absent while all serve."
+    )
+    baking_since: MicroTime | None = Field(
+        default=None, description="Since when the step is complete: from then on it bakes."
+    )
+    approved: NonNegativeInt | None = Field(
+        default=None, description="How many of spec.approvals have been given."
+    )
+    skipped: tuple[str, ...] = Field(
+        default=(),
+        description="Gates that somebody has had skipped for the next release, by reason.",
+        json_schema_extra={"x-kubernetes-list-type": "atomic"},
+    )
+    skipped_at: MicroTime | None = Field(default=None, description="When the latest of them was skipped.")
     zone: str | None = Field(
         default=None, description="The zone whose old pods go now. Absent unless they go zone by zone."
     )
     zone_since: MicroTime | None = Field(
         default=None, description="Since when it is that zone: from then on it is baked."
     )
+
+
+class FailedRevision(Model):
+    """A revision that failed: it is not rolled out again unless its template changes, or somebody retries."""
+
+    revision: str = Field(description="The revision.")
+    cause: str = Field(description="Why it failed.")
+    at: MicroTime = Field(description="When it failed.")
+    template: str = Field(description="Digest of its template.")
+    restored: str = Field(description="Digest of the template that takes its place.")
+    rolled_back: bool = Field(description="Whether that template has taken its place.")
 
 
 class Replicas(Model):
@@ -141,7 +168,7 @@ class PastRollout(Model):
     revision: str = Field(description="The revision that it led to.")
     started_at: Time = Field(description="When it began.")
     finished_at: Time = Field(description="When it ended.")
-    outcome: str = Field(description="How it ended: Completed.")
+    outcome: str = Field(description=f"How it ended: {' or '.join(Outcome)}.")
     steps: NonNegativeInt = Field(description="Steps that it took.")
 
 
@@ -165,6 +192,9 @@ class Status(Model):
         default=None, description="When the rollout in progress began. Absent at rest."
     )
     revision: Revision | None = Field(default=None, description="Where the rollout comes from and leads to.")
+    failed: FailedRevision | None = Field(
+        default=None, description="The revision that failed last. Absent once the template is another."
+    )
     step: StepStatus | None = Field(default=None, description="The step that the rollout is in.")
     replicas: Replicas | None = Field(default=None, description="Pods of the Deployment.")
     zones: tuple[ZoneStatus, ...] = Field(

@@ -7,26 +7,31 @@ from enum import StrEnum
 
 from saferollout.api.reasons import Reason
 from saferollout.decide.ledger import Ledger, Settings
-from saferollout.decide.observation import Memory
+from saferollout.decide.observation import Asked, Memory
 
 
 class Move(StrEnum):
-    """The five things that are ever done to a Deployment."""
+    """The six things that are ever done to a Deployment."""
 
     ADOPT = "Adopt"
     PAUSE = "Pause"
     RELEASE = "Release"
+    PUT_BACK = "PutBack"
     FINISH = "Finish"
     GIVE_BACK = "GiveBack"
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One patch of the Deployment: the settings it is to have, and the ledger to go with them."""
+    """One patch of the Deployment: the settings it is to have, and the ledger to go with them.
+
+    ``template_of`` names the ReplicaSet whose template it is to have, ``None`` to leave that alone.
+    """
 
     move: Move
     settings: Settings
     ledger: Ledger | None
+    template_of: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +76,13 @@ class Note:
     warning: bool = False
 
 
+class Outcome(StrEnum):
+    """How a rollout ended."""
+
+    COMPLETED = "Completed"
+    ROLLED_BACK = "RolledBack"
+
+
 @dataclass(frozen=True, slots=True)
 class Finished:
     """A rollout that has ended, for the history. Times are seconds since the epoch."""
@@ -79,6 +91,7 @@ class Finished:
     started_at: float
     finished_at: float
     steps: int
+    outcome: Outcome = Outcome.COMPLETED
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +122,8 @@ class GroupCount:
 class Picture:
     """The rollout in numbers, as the status shows it.
 
-    ``foreign_costs`` are the names of pods that have a deletion cost of somebody else's.
+    ``foreign_costs`` are the names of pods that have a deletion cost of somebody else's. ``rolling_back``:
+    the rollout leads back from a revision that has failed.
     """
 
     desired: int = 0
@@ -120,6 +134,7 @@ class Picture:
     zones: tuple[ZoneCount, ...] = ()
     groups: tuple[GroupCount, ...] = ()
     foreign_costs: tuple[str, ...] = ()
+    rolling_back: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +144,8 @@ class Decision:
     ``memory`` is written before ``change`` is made. ``look_again`` (seconds) is when to decide anew though
     nothing has changed: ``None`` after the poll interval, ``inf`` never. ``gone`` says that nothing of the
     operator is left on the Deployment, so that a SafeRollout that is being deleted may go.
-    ``unchosen`` counts pods that went in the place of chosen ones.
+    ``unchosen`` counts pods that went in the place of chosen ones. ``answered`` is what somebody had asked
+    for, and need not ask for any more.
     """
 
     reason: Reason
@@ -144,3 +160,4 @@ class Decision:
     look_again: float | None = None
     gone: bool = False
     unchosen: int = 0
+    answered: Asked | None = None

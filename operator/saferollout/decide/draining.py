@@ -67,6 +67,19 @@ def still_draining(rollout: Rollout) -> tuple[Draining, ...]:
     return tuple(sorted(filter(open_still, entries.values()), key=lambda each: (each.since, _key(each))))
 
 
+def unasked(rollout: Rollout) -> Iterator[str]:
+    """Yield where ELBv2 has not been asked since a pod was sent away: it may have a target there by now.
+
+    Kubernetes writes times in whole seconds.
+    """
+    seen = rollout.observation
+    leaving = [pod for pod in seen.pods if pod.deleted_at is not None and pod.ip]
+    for group in seen.target_groups:
+        for pod in leaving:
+            if not group.by_instance and group.asked_at < (pod.deleted_at or 0) + 1:
+                yield f"{group.name} has not been asked since {pod.name} began to go"
+
+
 def still_registered(entries: Iterable[Draining], rollout: Rollout) -> tuple[tuple[Draining, Target], ...]:
     """Return the targets that nobody has begun to deregister, `LINGERS` after their pods had ended."""
     seen = rollout.observation

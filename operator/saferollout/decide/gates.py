@@ -9,10 +9,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from saferollout.api.names import ACTION_ANNOTATION
 from saferollout.api.reasons import Reason
-from saferollout.decide import fences, zones
+from saferollout.decide import causes, fences, zones
 from saferollout.decide.decision import Wait
-from saferollout.decide.draining import still_registered
+from saferollout.decide.draining import still_registered, unasked
 from saferollout.decide.observation import Draining, TargetGroup
 from saferollout.decide.rollout import Rollout
 from saferollout.decide.superseded import first_to_go
@@ -72,7 +73,9 @@ def not_shifted(step: Step) -> Wait | None:
 def settled(step: Step) -> Wait | None:
     """The controllers have done what the last change asked of them."""
     missing = step.rollout.unsettled
-    return None if missing is None else Wait(Reason.WAITING_FOR_PODS, missing)
+    if missing is None:
+        return None
+    return Wait(Reason.WAITING_FOR_PODS, "; ".join((missing, *causes.refusals(step.rollout))))
 
 
 def healthy(step: Step) -> Wait | None:
@@ -81,7 +84,7 @@ def healthy(step: Step) -> Wait | None:
     count = step.rollout.serving.count(pods)
     if count == len(pods):
         return None
-    why = shortened(step.rollout.serving.reasons(pods))
+    why = shortened(causes.of(pods, step.rollout.serving))
     return Wait(Reason.WAITING_FOR_HEALTH, f"{count} of {len(pods)} new pods serve; {why}")
 
 
@@ -97,6 +100,8 @@ def stable(step: Step) -> Wait | None:
 
 def drained(step: Step) -> Wait | None:
     """No target of an earlier retired pod is still draining."""
+    if unknown := list(unasked(step.rollout)):
+        return Wait(Reason.WAITING_FOR_DRAIN, shortened(unknown))
     if not step.draining:
         return None
     names = {group.arn: group.name for group in step.rollout.observation.target_groups}
@@ -123,14 +128,39 @@ def zones_known(step: Step) -> Wait | None:
 
 
 def baked(step: Step) -> Wait | None:
+    """The last step has had its time, without a pod that did not serve; not so where it leads back."""
+    seen = step.rollout.observation
+    since = seen.now if seen.memory.baking_since is None else seen.memory.baking_since
+    missing = since + seen.policy.bake - seen.now
+    if not seen.policy.bake or not step.rollout.new_pods or missing <= 0 or step.rollout.rolling_back:
+        return None
+    return Wait(Reason.BAKING, f"the step is complete, and bakes for {seen.policy.bake:g}s", missing)
+
+
+def zone_baked(step: Step) -> Wait | None:
     """The last zone whose old pods are all gone has had its time, if zones go one after the other."""
     seen = step.rollout.observation
     since = seen.memory.zone_since
     missing = 0.0 if since is None else since + seen.policy.zone_bake - seen.now
-    if not seen.policy.zone_by_zone or missing <= 0:
+    if not seen.policy.zone_by_zone or missing <= 0 or step.rollout.rolling_back:
         return None
     message = f"{seen.memory.zone} is next, {seen.policy.zone_bake:g}s after the zone before it"
     return Wait(Reason.BAKING, message, missing)
+
+
+def approved(step: Step) -> Wait | None:
+    """Somebody has approved of more new pods, wherever that is asked for; nobody is asked on the way back."""
+    rollout = step.rollout
+    if approvals_due(rollout) <= rollout.observation.memory.approved or rollout.rolling_back:
+        return None
+    how = f"kubectl annotate saferollout {rollout.observation.name} {ACTION_ANNOTATION}=approve"
+    message = f"{rollout.new} of {rollout.deployment.replicas} pods are new: {how}"
+    return Wait(Reason.WAITING_FOR_APPROVAL, message, UNHURRIED)
+
+
+def approvals_due(rollout: Rollout) -> int:
+    """Return how many points of approval have been reached."""
+    return sum(point <= rollout.new for point in rollout.approval_points)
 
 
 def zones_kept(step: Step) -> Wait | None:
@@ -235,13 +265,17 @@ GATES: tuple[Gate, ...] = (
     aged,
     order_settled,
     baked,
+    zone_baked,
+    approved,
     zones_kept,
 )
 
 
 def first_closed(step: Step, gates: Iterable[Gate] = GATES) -> Wait | None:
-    """Return the wait of the first closed gate, ``None`` if all are open."""
-    return next((wait for gate in gates if (wait := gate(step)) is not None), None)
+    """Return the wait of the first closed gate that nobody has had skipped, ``None`` if all are open."""
+    skipped = step.rollout.observation.memory.skipped
+    waits = (wait for gate in gates if (wait := gate(step)) is not None)
+    return next((wait for wait in waits if wait.reason not in skipped), None)
 
 
 def shortened(items: list[str], most: int = 3) -> str:

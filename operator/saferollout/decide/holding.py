@@ -70,7 +70,8 @@ def _release_is_lost(rollout: Rollout) -> bool:
     started = rollout.observation.memory.step_started_at
     patience = min(_LONGEST_RELEASE, max(1.0, rollout.deployment.min_ready_seconds / 2))
     if rollout.deployment.paused:
-        return rollout.serving.count(rollout.new_pods) < rollout.new
+        skipped = Reason.WAITING_FOR_HEALTH in rollout.observation.memory.skipped
+        return not skipped and rollout.serving.count(rollout.new_pods) < rollout.new
     return started is None or rollout.observation.now - started > patience
 
 

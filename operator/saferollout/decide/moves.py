@@ -1,4 +1,4 @@
-"""The five moves, each as the settings the Deployment is to have afterwards."""
+"""The six moves, each as the settings the Deployment is to have afterwards."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 from saferollout.decide import fences
 from saferollout.decide.decision import Change, Move
 from saferollout.decide.ledger import Release, Settings, keep, live_settings
-from saferollout.decide.observation import Strategy
+from saferollout.decide.observation import ReplicaSet, Strategy
 from saferollout.decide.rollout import Rollout
 
 
@@ -63,6 +63,13 @@ def release(rollout: Rollout) -> Change:
         return _change(Move.RELEASE, rollout, settings, _record(rollout, min(rollout.new, replicas), 0))
     settings = replace(_fenced(rollout, fence, _strategy(max(1, rollout.coming))), paused=False)
     return _change(Move.RELEASE, rollout, settings, record)
+
+
+def put_back(rollout: Rollout, before: ReplicaSet) -> Change:
+    """Put the template of ``before`` back, and hold the Deployment at the sizes it has."""
+    found = replace(rollout.deployment, template=before.template, labels=before.labels, leave=before.leave)
+    held = pause(Rollout(rollout.observation, found))
+    return replace(held, move=Move.PUT_BACK, template_of=before.name)
 
 
 def give_back(rollout: Rollout) -> Change | None:

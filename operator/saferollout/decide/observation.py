@@ -76,7 +76,8 @@ class ReplicaSet:
 
     ``hash`` is its ``pod-template-hash``. ``replicas`` are those it is told to have (``spec.replicas``: what
     the Deployment controller adds up). ``owner`` is the UID of the Deployment. ``noted`` is whether a copy of
-    the operator's annotation is on it. ``labels`` are its template's.
+    the operator's annotation is on it. ``labels`` are its template's. ``failure`` is why it gets no pods
+    (condition ``ReplicaFailure``: a quota, an admission), empty if it does.
     """
 
     name: str
@@ -87,6 +88,7 @@ class ReplicaSet:
     replicas: int
     available: int
     min_ready_seconds: int = 0
+    failure: str = ""
     noted: bool = False
     owner: str = ""
     labels: Labels = frozenset()
@@ -130,6 +132,10 @@ class Pod:
     ended_at: float | None = None
     """When its last container ended, ``None`` while one runs or nobody has said."""
     instance: str | None = None
+    deleted_at: float | None = None
+    """When it was sent away, ``None`` unless it is on its way out."""
+    trouble: str = ""
+    """What keeps it from starting, in a word or a sentence (``ImagePullBackOff``), empty if nobody says."""
 
 
 class TargetState(StrEnum):
@@ -196,6 +202,8 @@ class Policy:
 
     ``floor_patience``: for how long a zone's floor is respected that cannot be kept, ``inf`` for ever.
     ``zone_bake``: between the last old pod of a zone and the first of the next, if they go ``zone_by_zone``.
+    ``bake``: after every step, the last one included. ``approvals``: pods (int or percent) at which somebody
+    has to approve of more. ``rolls_back``: what has failed is replaced by what was there before.
     """
 
     max_surge: IntOrPercent = 1
@@ -209,6 +217,9 @@ class Policy:
     floor_patience: float = math.inf
     zone_by_zone: bool = False
     zone_bake: float = 0.0
+    bake: float = 0.0
+    approvals: tuple[IntOrPercent, ...] = ()
+    rolls_back: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,6 +283,39 @@ class Chosen:
     because: Because
 
 
+class Action(StrEnum):
+    """What people ask for by annotation."""
+
+    APPROVE = "approve"
+    RETRY = "retry"
+    ABORT = "abort"
+    SKIP_GATE = "skip-gate"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """An action as it is written in the annotation, and the field manager that wrote it there."""
+
+    action: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A revision that is not rolled out again until its template changes, or somebody retries.
+
+    ``template`` is the digest of its template, ``restored`` of the one that takes its place. ``rolled_back``:
+    that one has been seen on the Deployment since, so that the failed one, if it is back, is somebody's wish.
+    """
+
+    revision: str
+    template: str
+    restored: str
+    cause: str
+    at: float
+    rolled_back: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Memory:
     """What the status remembers because the cluster cannot tell it.
@@ -282,6 +326,10 @@ class Memory:
     ``exposure`` is that of the rollout in progress, or of the last one.
     ``serving_since``: since when all new pods have been seen to serve, if that is asked for.
     ``zone``: whose old pods go now, if they go zone by zone; ``zone_since``: since when it is that one.
+    ``failing_since``: since when not all new pods have served, ``None`` while they do or nobody knows.
+    ``baking_since``: since when all new pods have served and all old targets been drained.
+    ``approved``: how many of the points of approval have been passed. ``skipped``: gates that somebody has
+    had skipped for the next release, at ``skipped_at``. ``failed``: what was rolled back, or is to be.
     """
 
     stable: str | None = None
@@ -298,6 +346,12 @@ class Memory:
     exposure: Exposure = Exposure()
     zone: str | None = None
     zone_since: float | None = None
+    failing_since: float | None = None
+    baking_since: float | None = None
+    approved: int = 0
+    skipped: tuple[Reason, ...] = ()
+    skipped_at: float | None = None
+    failed: Failed | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,6 +369,7 @@ class Observation:
     ``problems`` were found on the way here (a bad spec, a missing Deployment, a stale cache).
     ``deleting`` says that the SafeRollout is going away and the Deployment is to be given back.
     ``watched_since`` is since when this operator has looked without a break.
+    ``asked`` is what somebody asks for, until it is answered.
     ``foreign`` are addresses of draining targets that a live pod outside of the Deployment has by now: those
     targets are that pod's.
     """
@@ -332,3 +387,4 @@ class Observation:
     deleting: bool = False
     watched_since: float = 0.0
     foreign: frozenset[str] = frozenset()
+    asked: Asked | None = None

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from saferollout.api.reasons import Reason
-from saferollout.decide import holding, remember, resting, stepping
+from saferollout.decide import actions, failing, holding, remember, resting, stepping
 from saferollout.decide.decision import Decision, Picture, Wait
 from saferollout.decide.observation import Observation
 from saferollout.decide.rollout import Rollout
@@ -21,6 +21,8 @@ STAGES: tuple[Stage, ...] = (
     holding.pause,
     holding.stay_blocked,
     holding.leave_held,
+    failing.roll_back,
+    failing.hold_failed,
     stepping.await_release,
     stepping.step,
     resting.rest,
@@ -39,6 +41,14 @@ def decide(seen: Observation) -> Decision:
         return _without_deployment(seen)
     rollout = Rollout(seen, seen.deployment)
     rollout = Rollout(replace(seen, memory=remember.remember(rollout)), seen.deployment)
+    answer = actions.answer(rollout)
+    if answer is None:
+        return _by_stages(rollout)
+    decision = _by_stages(Rollout(replace(seen, memory=answer.memory), seen.deployment))
+    return replace(decision, notes=(answer.note, *decision.notes), answered=seen.asked)
+
+
+def _by_stages(rollout: Rollout) -> Decision:
     return next(decision for stage in STAGES if (decision := stage(rollout)) is not None)
 
 

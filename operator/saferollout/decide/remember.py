@@ -6,18 +6,29 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from saferollout.decide import draining, exposure, gates, zones
-from saferollout.decide.observation import Draining, Memory, Pod
+from saferollout.decide.observation import Draining, Failed, Memory, Pod
 from saferollout.decide.rollout import Rollout
 
 
 def remember(rollout: Rollout) -> Memory:
     """Return the memory brought up to date with what is there now."""
     before, left = rollout.observation.memory, exposure.with_ends(_draining(rollout), rollout)
-    memory = replace(before, draining=left, exposure=exposure.after(before, left, rollout))
-    if not rollout.in_progress:
-        return memory
     groups = rollout.observation.target_groups
     known = all(gates.unanswered(group, rollout) is None for group in groups)
+    memory = replace(
+        before, draining=left, exposure=exposure.after(before, left, rollout), failed=_failed(rollout)
+    )
+    if not rollout.in_progress and before.started_at is None:
+        return memory
+    memory = replace(
+        memory,
+        failing_since=_failing_since(rollout) if known else None,
+        baking_since=_baking_since(rollout, left) if known else before.baking_since,
+    )
+    if not rollout.in_progress:
+        return memory
+    target = rollout.target.hash if rollout.target else None
+    used = not rollout.releasing and (before.skipped_at or 0) < (before.step_started_at or 0)
     had = zones.serving_by_zone(rollout.serving.pods)
     floors = zones.floors(rollout.observation.policy.min_healthy, had)
     zone = zones.first_in_order(rollout.old_pods) if rollout.observation.policy.zone_by_zone else None
@@ -27,7 +38,10 @@ def remember(rollout: Rollout) -> Memory:
         zone=zone,
         zone_since=rollout.observation.now if moved_on else before.zone_since,
         stable=memory.stable or (rollout.old_sets[0].hash if rollout.old_sets else None),
-        target=rollout.target.hash if rollout.target else None,
+        target=target,
+        approved=before.approved if before.target == target else 0,
+        skipped=() if used else before.skipped,
+        skipped_at=None if used else before.skipped_at,
         started_at=memory.started_at or rollout.observation.now,
         floors=memory.floors if memory.floors is not None or not known else tuple(floors.items()),
         serving_since=_serving_since(rollout) if known else None,
@@ -40,7 +54,7 @@ def released(memory: Memory, victims: Iterable[Pod], rollout: Rollout) -> Memory
     known = {(each.target_group, each.id, each.port) for each in memory.draining}
     leaving = draining.targets_to_drain(victims, rollout.observation.target_groups, now)
     added = (each for each in leaving if (each.target_group, each.id, each.port) not in known)
-    return replace(memory, step_started_at=now, draining=(*memory.draining, *added))
+    return replace(memory, step_started_at=now, baking_since=None, draining=(*memory.draining, *added))
 
 
 def survivors(rollout: Rollout) -> list[str]:
@@ -56,9 +70,41 @@ def survivors(rollout: Rollout) -> list[str]:
     return [each.pod for each in memory.retiring if each.pod in alive]
 
 
-def completed(revision: str, memory: Memory) -> Memory:
-    """Return what is remembered of a rollout that has ended: its revision, and how it went."""
-    return Memory(stable=revision, target=revision, exposure=memory.exposure)
+def completed(revision: str, rollout: Rollout) -> Memory:
+    """Return what is remembered of a rollout that has ended: its revision, how it went, what it was for."""
+    memory = rollout.observation.memory
+    failed = memory.failed if rollout.rolling_back else None
+    return Memory(stable=revision, target=revision, exposure=memory.exposure, failed=failed)
+
+
+def _all_new_serve(rollout: Rollout) -> bool:
+    pods = rollout.placed_pods
+    return rollout.unsettled is None and rollout.serving.count(pods) == len(pods)
+
+
+def _failing_since(rollout: Rollout) -> float | None:
+    """Since when new pods are missing or do not serve; not while the user holds the rollout."""
+    seen = rollout.observation
+    if seen.policy.paused or rollout.users.paused or _all_new_serve(rollout):
+        return None
+    if seen.memory.target != (rollout.target.hash if rollout.target else None):
+        return seen.now
+    return seen.memory.failing_since or seen.now
+
+
+def _baking_since(rollout: Rollout, left: Iterable[Draining]) -> float | None:
+    """Since when a step is complete: all its pods serve, and nothing drains any more."""
+    if not rollout.new_pods or any(left) or rollout.releasing or not _all_new_serve(rollout):
+        return None
+    return rollout.observation.memory.baking_since or rollout.observation.now
+
+
+def _failed(rollout: Rollout) -> Failed | None:
+    """The failed revision, for as long as the template is its own or the one that took its place."""
+    failed, template = rollout.observation.memory.failed, rollout.deployment.template
+    if failed is None or template not in {failed.template, failed.restored}:
+        return None
+    return replace(failed, rolled_back=failed.rolled_back or template == failed.restored)
 
 
 def _serving_since(rollout: Rollout) -> float | None:

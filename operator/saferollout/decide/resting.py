@@ -6,15 +6,20 @@ import math
 from dataclasses import replace
 
 from saferollout.api.reasons import Reason
-from saferollout.decide import exposure, gates, moves, remember, superseded, victims
-from saferollout.decide.decision import Decision, Finished, Move, Note, Wait
+from saferollout.decide import exposure, failing, gates, moves, remember, superseded, victims
+from saferollout.decide.decision import Decision, Finished, Move, Note, Outcome, Wait
 from saferollout.decide.rollout import Rollout
 from saferollout.decide.waiting import SOON, UNHURRIED, waiting
 
-_LAST = (gates.targets_known, gates.drained)
-"""What is waited for when no old pod is left: the new ones have served before the last old ones went."""
-
-_LAST_IN_PLACE = (gates.targets_known, gates.settled, gates.healthy, gates.stable, gates.drained)
+_LAST = (
+    gates.targets_known,
+    gates.settled,
+    gates.healthy,
+    gates.stable,
+    gates.drained,
+    gates.baked,
+)
+"""What is waited for when no old pod is left. In place, the last new pods have yet to serve."""
 
 
 def leave(rollout: Rollout) -> Decision | None:
@@ -42,16 +47,13 @@ def rest(rollout: Rollout) -> Decision | None:
 
 
 def await_end(rollout: Rollout) -> Decision | None:
-    """The rollout ends when the last targets are gone; in place, when the last new pods serve too."""
+    """The rollout ends when all pods serve, the last targets are gone, and the last step has had its time."""
     memory = rollout.observation.memory
     if memory.started_at is None:
         return None
     step = gates.Step(rollout, victims.Plan(), {}, memory.draining, planned_at=0)
-    if rollout.in_place:
-        wait = gates.first_closed(step, _LAST_IN_PLACE)
-    else:
-        wait = gates.first_closed(step, _LAST) if memory.draining else None
-    return None if wait is None else waiting(rollout, wait)
+    wait = gates.first_closed(step, _LAST)
+    return None if wait is None else failing.instead_of(waiting(rollout, wait), rollout)
 
 
 def idle(rollout: Rollout) -> Decision:
@@ -59,18 +61,21 @@ def idle(rollout: Rollout) -> Decision:
     memory, now = rollout.observation.memory, rollout.observation.now
     revision = rollout.target.hash if rollout.target else ""
     missing = len(rollout.serving.pods) < rollout.deployment.replicas
-    wait = Wait(Reason.COMPLETE, f"revision {revision} is complete", UNHURRIED if missing else math.inf)
-    decision = waiting(rollout, wait)
+    reason, told = Reason.COMPLETE, f"revision {revision} is complete"
+    if (failed := memory.failed) is not None and rollout.rolling_back:
+        reason, told = Reason.ROLLED_BACK, f"{told} again; {failed.revision} has failed: {failed.cause}"
+    decision = waiting(rollout, Wait(reason, told, UNHURRIED if missing else math.inf))
     ended = replace(
-        remember.completed(revision, memory), reason=wait.reason, waiting_since=decision.memory.waiting_since
+        remember.completed(revision, rollout), reason=reason, waiting_since=decision.memory.waiting_since
     )
     costs = victims.ranks_to_write(rollout.live) if rollout.unsettled is None else ()
     decision = replace(decision, memory=ended, costs=costs)
     if memory.started_at is None:
         return decision
-    took = f"revision {revision} is complete after {now - memory.started_at:.0f}s"
-    return replace(
-        decision,
-        finished=Finished(revision, memory.started_at, now, len(rollout.planned_steps)),
-        notes=(*decision.notes, Note("RolloutCompleted", took), *exposure.advice(rollout)),
-    )
+    finished = Finished(revision, memory.started_at, now, len(rollout.planned_steps))
+    notes = [*decision.notes, *exposure.advice(rollout)]
+    if failed is not None and reason is Reason.ROLLED_BACK:
+        finished = replace(finished, revision=failed.revision, outcome=Outcome.ROLLED_BACK)
+    else:
+        notes.insert(0, Note("RolloutCompleted", f"{told} after {now - memory.started_at:.0f}s"))
+    return replace(decision, finished=finished, notes=tuple(notes))

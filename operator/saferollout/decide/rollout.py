@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
+from saferollout.api.quantities import rounded_up
 from saferollout.decide import ledger as ledgers
 from saferollout.decide import steps, zones
 from saferollout.decide.ledger import Ledger, Settings
@@ -90,7 +91,21 @@ class Rollout:
     def planned_steps(self) -> steps.Steps:
         """The steps of the whole rollout."""
         growth = 1 if self.in_place else self.observation.policy.growth
-        return steps.steps(self.step_size, growth, self.deployment.replicas)
+        stops = () if self.in_place or self.rolling_back else self.approval_points
+        return steps.steps(self.step_size, growth, self.deployment.replicas, stops)
+
+    @cached_property
+    def approval_points(self) -> tuple[int, ...]:
+        """New pods at which somebody has to approve of more, in order; a percent rounds up."""
+        replicas = self.deployment.replicas
+        points = {rounded_up(each, replicas) for each in self.observation.policy.approvals}
+        return tuple(sorted(point for point in points if 0 < point <= replicas))
+
+    @property
+    def rolling_back(self) -> bool:
+        """Whether the template is the one that took the place of one that had failed."""
+        failed = self.observation.memory.failed
+        return failed is not None and failed.restored == self.deployment.template
 
     @cached_property
     def step_size(self) -> int:
@@ -104,7 +119,9 @@ class Rollout:
     def first_step(self) -> int:
         """Pods that the Deployment at rest may add before the operator sees a new template."""
         policy = self.observation.policy
-        return 1 if self.in_place or policy.growth > 1 or policy.zone_by_zone else self.step_size
+        if self.in_place or policy.growth > 1 or policy.zone_by_zone:
+            return 1
+        return min(self.step_size, *self.approval_points[:1], self.step_size)
 
     @property
     def in_place(self) -> bool:

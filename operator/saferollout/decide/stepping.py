@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from saferollout.api.reasons import Reason
-from saferollout.decide import gates, moves, remember, steps, superseded, victims
+from saferollout.decide import failing, gates, moves, remember, steps, superseded, victims
 from saferollout.decide.decision import Decision, Note, Wait
 from saferollout.decide.rollout import Rollout
 from saferollout.decide.waiting import SOON, UNHURRIED, waiting
@@ -44,6 +44,8 @@ def step(rollout: Rollout) -> Decision | None:
     else:
         wait = gates.first_closed(considered)
     decision = _release(rollout, plan) if wait is None else waiting(rollout, wait)
+    if (instead := failing.instead_of(decision, rollout)) is not decision:
+        return instead
     if wait is None and (broken := gates.floors_broken(considered)):
         text = f"{gates.shortened(broken)}: nothing else was possible for {policy.floor_patience:g}s"
         decision = replace(decision, notes=(Note("ZoneFloorBroken", text, warning=True), *decision.notes))

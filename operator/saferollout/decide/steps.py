@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 
 from saferollout.api.quantities import rounded_up
 from saferollout.decide.observation import IntOrPercent
@@ -26,14 +27,15 @@ def in_place(max_unavailable: IntOrPercent, replicas: int) -> int:
     return max(1, max_unavailable)
 
 
-def steps(full: int, growth: int, replicas: int) -> Steps:
-    """Return the steps to ``replicas``: full ones, or growing: 1, ``growth``, ``growth``² … up to full."""
-    if growth == 1:
-        return (*range(full, replicas, full), replicas) if replicas else ()
+def steps(full: int, growth: int, replicas: int, stops: Sequence[int] = ()) -> Steps:
+    """Return the steps to ``replicas``: full ones, or growing: 1, ``growth``, ``growth``² … up to full.
+
+    No step goes past one of ``stops`` (pods): there the rollout waits for somebody.
+    """
     ends: list[int] = []
-    step, new = 1, 0
+    step, new = full if growth == 1 else 1, 0
     while new < replicas:
-        new = min(replicas, new + min(step, full))
+        new = min(new + min(step, full), *(stop for stop in stops if stop > new), replicas)
         ends.append(new)
         step *= growth
     return tuple(ends)

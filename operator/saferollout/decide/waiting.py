@@ -17,7 +17,11 @@ UNHURRIED = 15.0
 """Seconds between looks when nothing is awaited, but not all is as it should be for ever."""
 
 _WARNED = {Phase.HOLDING, Phase.DEGRADED}
-_OVERDUE = {Reason.WAITING_FOR_HEALTH: Reason.HEALTH_TIMEOUT, Reason.WAITING_FOR_DRAIN: Reason.DRAIN_TIMEOUT}
+_OVERDUE = {
+    Reason.WAITING_FOR_PODS: Reason.HEALTH_TIMEOUT,
+    Reason.WAITING_FOR_HEALTH: Reason.HEALTH_TIMEOUT,
+    Reason.WAITING_FOR_DRAIN: Reason.DRAIN_TIMEOUT,
+}
 
 
 def waiting(rollout: Rollout, wait: Wait, change: Change | None = None) -> Decision:
@@ -33,7 +37,7 @@ def waiting_with(picture: Picture, seen: Observation, wait: Wait) -> Decision:
     before = seen.memory
     family = {wait.reason, _OVERDUE.get(wait.reason, wait.reason)}
     since = before.waiting_since if before.reason in family and before.waiting_since is not None else seen.now
-    reason = _OVERDUE[wait.reason] if _is_overdue(seen, wait.reason, since) else wait.reason
+    reason = _OVERDUE[wait.reason] if _is_overdue(seen, wait.reason) else wait.reason
     warn = reason is not before.reason and EXPLANATIONS[reason].phase in _WARNED
     return Decision(
         reason,
@@ -45,10 +49,16 @@ def waiting_with(picture: Picture, seen: Observation, wait: Wait) -> Decision:
     )
 
 
-def _is_overdue(seen: Observation, reason: Reason, since: float) -> bool:
-    if reason is Reason.WAITING_FOR_HEALTH:
-        return seen.now - since > seen.policy.health_timeout
+def awaited(reason: Reason | None) -> Reason | None:
+    """Return what is waited for under this reason, which may be that it takes too long."""
+    if reason is Reason.HEALTH_TIMEOUT:
+        return Reason.WAITING_FOR_HEALTH
+    return Reason.WAITING_FOR_DRAIN if reason is Reason.DRAIN_TIMEOUT else reason
+
+
+def _is_overdue(seen: Observation, reason: Reason) -> bool:
     if reason is Reason.WAITING_FOR_DRAIN:
         oldest = min((each.since for each in seen.memory.draining), default=seen.now)
         return seen.now - oldest > seen.policy.drain_timeout
-    return False
+    since = seen.memory.failing_since
+    return reason in _OVERDUE and since is not None and seen.now - since > seen.policy.health_timeout

@@ -135,6 +135,7 @@ def replica_set(raw: Raw) -> ReplicaSet | None:
         replicas=spec.get("replicas", 1),
         available=raw.get("status", {}).get("availableReplicas", 0),
         min_ready_seconds=spec.get("minReadySeconds", 0),
+        failure=_failure(raw.get("status", {})),
         noted=LEDGER_ANNOTATION in _annotations(meta),
         owner=owner,
         labels=_template_labels(spec["template"]),
@@ -182,6 +183,8 @@ def pod(raw: Raw) -> Pod | None:
         cost_before=_shared(annotations.get(COST_BEFORE_ANNOTATION)),
         host_network=host_network,
         ended_at=_ended_at(status),
+        deleted_at=_deleted_at(meta),
+        trouble=_trouble(status),
     )
 
 
@@ -339,6 +342,46 @@ def _ready_since(status: Raw) -> float | None:
             since = condition.get("lastTransitionTime")
             return _seconds(since) if since and condition["status"] == "True" else None
     return None
+
+
+def _deleted_at(meta: Raw) -> float | None:
+    """When somebody deleted it: its ``deletionTimestamp`` is by when it has to be gone."""
+    until = meta.get("deletionTimestamp")
+    return None if until is None else _seconds(until) - meta.get("deletionGracePeriodSeconds", 0)
+
+
+_USUAL = frozenset({"ContainerCreating", "PodInitializing"})
+"""Reasons for which containers wait when nothing is wrong (kubernetes ``pkg/kubelet/container``)."""
+
+
+def _trouble(status: Raw) -> str:
+    """What keeps a pod from starting: why the scheduler has no node for it, or a container does not run."""
+    for condition in status.get("conditions") or ():
+        if condition["type"] == "PodScheduled" and condition["status"] == "False":
+            return intern(_sentence(condition))
+    for each in (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())):
+        state, before = each.get("state") or {}, (each.get("lastState") or {}).get("terminated") or {}
+        waiting, ended = state.get("waiting") or {}, state.get("terminated") or {}
+        why = waiting.get("reason", "")
+        if why == "CrashLoopBackOff" and before:
+            return intern(f"{why} ({before.get('reason', 'Error')}, exit code {before.get('exitCode')})")
+        if why and why not in _USUAL:
+            return intern(why)
+        if ended.get("exitCode"):
+            return intern(f"{ended.get('reason', 'Error')}, exit code {ended['exitCode']}")
+    return ""
+
+
+def _failure(status: Raw) -> str:
+    """Why a ReplicaSet cannot create or delete pods, empty if it can."""
+    for condition in status.get("conditions") or ():
+        if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
+            return _sentence(condition)
+    return ""
+
+
+def _sentence(condition: Raw) -> str:
+    return ": ".join(filter(None, (condition.get("reason"), condition.get("message"))))
 
 
 def _shared(text: str | None) -> str | None:

@@ -11,7 +11,8 @@ from typing import Any
 
 from kubernetes.aio.client import ApiClient
 
-from saferollout.api.names import API_VERSION, FINALIZER, PLURAL
+from saferollout.api.names import ACTION_ANNOTATION, API_VERSION, FINALIZER, PLURAL
+from saferollout.decide.observation import Asked
 from saferollout.observe.index import Groups, Lookup
 from saferollout.observe.informer import Informer
 
@@ -20,7 +21,7 @@ from saferollout.observe.informer import Informer
 class SafeRollout:
     """A SafeRollout as it is in the API, with ``spec`` and ``status`` yet unread. Times are epoch seconds.
 
-    ``held`` says that it cannot go before the operator lets it.
+    ``held`` says that it cannot go before the operator lets it. ``asked`` is what somebody asks for.
     """
 
     namespace: str
@@ -32,6 +33,7 @@ class SafeRollout:
     deleting: bool
     held: bool
     deployment: str | None
+    asked: Asked | None
     spec: Mapping[str, Any] = field(hash=False)
     status: Mapping[str, Any] = field(hash=False)
 
@@ -95,6 +97,24 @@ class SafeRollouts:
                 wake.set()
 
 
+def _asked(meta: Mapping[str, Any]) -> Asked | None:
+    """What is asked for by annotation, and by whom: the manager that wrote it (``managedFields``)."""
+    action = (meta.get("annotations") or {}).get(ACTION_ANNOTATION)
+    if action is None:
+        return None
+    path = ("f:metadata", "f:annotations", f"f:{ACTION_ANNOTATION}")
+    writers = (each["manager"] for each in meta.get("managedFields", ()) if _has(each.get("fieldsV1"), path))
+    return Asked(action, next(writers, "somebody"))
+
+
+def _has(fields: Any, path: Sequence[str]) -> bool:
+    for name in path:
+        if not isinstance(fields, Mapping) or name not in fields:
+            return False
+        fields = fields[name]
+    return True
+
+
 def _claim(rollout: SafeRollout) -> tuple[str, str] | None:
     return None if rollout.deployment is None else (rollout.namespace, rollout.deployment)
 
@@ -114,6 +134,7 @@ def _parse(raw: Mapping[str, Any]) -> SafeRollout:
         deleting="deletionTimestamp" in meta,
         held=FINALIZER in meta.get("finalizers", ()),
         deployment=name if isinstance(name, str) else None,
+        asked=_asked(meta),
         spec=spec,
         status=raw.get("status") or {},
     )

@@ -15,11 +15,14 @@ from saferollout.decide import fences, ledger
 from saferollout.decide.decision import Move
 from saferollout.decide.ledger import Release, Settings
 from saferollout.decide.observation import (
+    Action,
+    Asked,
     Because,
     Chosen,
     ContainerPort,
     Deployment,
     Draining,
+    Failed,
     Memory,
     Observation,
     Pod,
@@ -131,6 +134,20 @@ _floors = st.none() | st.dictionaries(st.sampled_from("abc"), st.integers(0, 3),
 )
 
 
+_failures = st.builds(
+    Failed,
+    revision=st.just("v2"),
+    template=st.sampled_from(["v2", "v3"]),
+    restored=st.just("v1"),
+    cause=st.sampled_from(["ImagePullBackOff on 2 pods in a", "aborted by kubectl-annotate"]),
+    at=st.just(NOW - 60.0),
+    rolled_back=st.booleans(),
+)
+_actions = st.sampled_from([None, None, *Action, "aprove"]).map(
+    lambda action: None if action is None else Asked(action, "kubectl-annotate")
+)
+
+
 def _chosen(names: tuple[str, ...]) -> tuple[Chosen, ...]:
     return tuple(Chosen(name, "a", Because.MOST_TO_SPARE) for name in names)
 
@@ -149,12 +166,21 @@ memories = st.builds(
     draining=st.lists(
         _drainings, max_size=2, unique_by=lambda each: (each.target_group, each.id, each.port)
     ).map(tuple),
+    failing_since=_MOMENTS,
+    baking_since=_MOMENTS,
+    approved=st.integers(0, 2),
+    skipped=st.sampled_from([(), (), (Reason.WAITING_FOR_DRAIN,)]),
+    skipped_at=_MOMENTS,
+    failed=st.none() | _failures,
 )
 policies = st.builds(
     Policy,
     max_surge=_AMOUNTS.filter(lambda amount: amount not in {0, "0%"}),
     min_healthy=_AMOUNTS,
     paused=st.sampled_from([False, False, False, True]),
+    bake=st.sampled_from([0.0, 0.0, 5.0]),
+    approvals=st.sampled_from([(), (), (1,), ("50%", 4)]),
+    rolls_back=st.booleans(),
 )
 _problems = st.sampled_from(
     [(), (), (), (Problem(Reason.CACHE_STALE, "lost"),), (Problem(Reason.INVALID_SPEC, "step: wrong"),)]
@@ -249,6 +275,7 @@ def anything(draw: st.DrawFn) -> Observation:
         problems=draw(_problems),
         deleting=draw(_deleting),
         foreign=draw(_foreign),
+        asked=draw(_actions),
     )
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from saferollout.api.reasons import Reason
 from saferollout.decide import gates, ledger, victims
 from saferollout.decide.decision import Change, Decision
 from saferollout.decide.fences import WALL
@@ -18,6 +19,7 @@ from saferollout.decide.observation import (
     ContainerPort,
     Deployment,
     Draining,
+    Failed,
     Observation,
     Pod,
     Policy,
@@ -40,6 +42,9 @@ USERS = Strategy("RollingUpdate", "25%", "25%")
 
 GONE = Draining("arn-web", "ip-gone", PORT, "v1-9", "a", NOW - 30)
 """A target on record whose pod is gone."""
+
+FAILURE = Failed("v2", "v2", restored="v1", cause="ImagePullBackOff on 1 pod in a", at=NOW - 60)
+"""Of the target revision, by what has been rolled back to the stable one."""
 
 _AGES = {"v1": 9000.0, "v2": 3000.0, "v3": 2000.0}
 
@@ -135,6 +140,15 @@ def rolling(replicas: int = 3, **other: Any) -> Observation:
     """The same with the Deployment paused by the operator: the next thing is to plan a release."""
     seen = fresh(replicas, **other)
     return acted(seen, decide(seen))
+
+
+def failed(replicas: int = 3, **other: Any) -> Observation:
+    """The same with the only new pod not healthy for longer than it may be."""
+    seen = with_states(rolling(replicas, **other), v2_1="unhealthy")
+    memory = replace(
+        seen.memory, failing_since=NOW - 601, reason=Reason.WAITING_FOR_HEALTH, waiting_since=NOW - 601
+    )
+    return replace(seen, memory=memory)
 
 
 def releasable(replicas: int = 3, **other: Any) -> Observation:

@@ -16,11 +16,13 @@ from saferollout.decide.observation import (
 )
 from saferollout.decide.phases import STAGES, decide
 from unit.decide.given import (
+    FAILURE,
     NOW,
     acted,
     at_rest,
     draining,
     edited,
+    failed,
     fresh,
     releasable,
     releasing,
@@ -33,12 +35,20 @@ INVALID = Problem(Reason.INVALID_SPEC, "step.maxSurge: 0 is less than 1")
 STALE = Problem(Reason.CACHE_STALE, "pods could not be followed")
 
 
+FAILED = replace(failed().memory, failed=FAILURE)
+
 REACHED = {
     "stand_back": (replace(fresh(), problems=(RIVAL,)), Reason.DEPLOYMENT_ALREADY_WRAPPED, None),
     "leave": (replace(at_rest(), deleting=True), Reason.FINISHING, Move.GIVE_BACK),
     "pause": (fresh(), Reason.PAUSING, Move.PAUSE),
     "stay_blocked": (replace(at_rest(), problems=(INVALID,)), Reason.INVALID_SPEC, None),
     "leave_held": (edited(at_rest(), paused=True), Reason.DEPLOYMENT_PAUSED, None),
+    "roll_back": (replace(failed(new=2), memory=FAILED), Reason.ROLLING_BACK, Move.PUT_BACK),
+    "hold_failed": (
+        replace(failed(), memory=replace(FAILED, failed=replace(FAILURE, rolled_back=True))),
+        Reason.REVISION_FAILED,
+        None,
+    ),
     "await_release": (releasing(), Reason.RELEASING, None),
     "step": (releasable(), Reason.RELEASING, Move.RELEASE),
     "rest": (untouched(), Reason.FINISHING, Move.ADOPT),
