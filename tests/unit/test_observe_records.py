@@ -203,3 +203,72 @@ def test_a_pod_has_ended_when_its_last_container_has() -> None:
     assert ended_at(first, last) == datetime(2026, 11, 22, 10, 0, 7, tzinfo=UTC).timestamp()
     assert ended_at(first, running) is None
     assert ended_at() is None
+
+
+@pytest.mark.parametrize(
+    ("status", "trouble"),
+    [
+        ({}, ""),
+        ({"containerStatuses": [{"state": {"waiting": {"reason": "ContainerCreating"}}}]}, ""),
+        ({"containerStatuses": [{"state": {"waiting": {"reason": "ImagePullBackOff"}}}]}, "ImagePullBackOff"),
+        (
+            {
+                "containerStatuses": [
+                    {
+                        "state": {"waiting": {"reason": "CrashLoopBackOff"}},
+                        "lastState": {"terminated": {"reason": "OOMKilled", "exitCode": 137}},
+                    }
+                ]
+            },
+            "crashes (OOMKilled, exit code 137)",
+        ),
+        (
+            {
+                "containerStatuses": [
+                    {
+                        "state": {"running": {}},
+                        "lastState": {"terminated": {"reason": "Error", "exitCode": 1}},
+                    }
+                ]
+            },
+            "crashes (Error, exit code 1)",
+        ),
+        ({"initContainerStatuses": [{"state": {"waiting": {"reason": "ErrImagePull"}}}]}, "ErrImagePull"),
+        (
+            {
+                "conditions": [
+                    {
+                        "type": "PodScheduled",
+                        "status": "False",
+                        "reason": "Unschedulable",
+                        "message": "0/3 nodes are available.",
+                    }
+                ]
+            },
+            "Unschedulable: 0/3 nodes are available.",
+        ),
+    ],
+)
+def test_what_keeps_a_pod_from_starting_is_read(status: dict[str, Any], trouble: str) -> None:
+    found = records.pod(raw.pod("p") | {"status": status})
+    assert found is not None
+    assert found.trouble == trouble
+
+
+def test_why_a_replica_set_gets_no_pods_is_read() -> None:
+    refused = {
+        "type": "ReplicaFailure",
+        "status": "True",
+        "reason": "FailedCreate",
+        "message": "exceeded quota",
+    }
+    found = records.replica_set(raw.replica_set("a") | {"status": {"conditions": [refused]}})
+    assert found is not None
+    assert found.failure == "FailedCreate: exceeded quota"
+
+
+def test_when_a_pod_was_sent_away_is_told_by_when_it_has_to_be_gone_and_how_long_it_has() -> None:
+    metadata = {"deletionTimestamp": "2026-01-01T00:01:00Z", "deletionGracePeriodSeconds": 60}
+    found = records.pod(raw.pod("p", metadata=metadata))
+    assert found is not None
+    assert found.deleted_at == CREATED

@@ -360,15 +360,14 @@ def _trouble(status: Raw) -> str:
         if condition["type"] == "PodScheduled" and condition["status"] == "False":
             return intern(_sentence(condition))
     for each in (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())):
-        state, before = each.get("state") or {}, (each.get("lastState") or {}).get("terminated") or {}
-        waiting, ended = state.get("waiting") or {}, state.get("terminated") or {}
-        why = waiting.get("reason", "")
-        if why == "CrashLoopBackOff" and before:
-            return intern(f"{why} ({before.get('reason', 'Error')}, exit code {before.get('exitCode')})")
+        state = each.get("state") or {}
+        ended = state.get("terminated") or (each.get("lastState") or {}).get("terminated") or {}
+        if ended.get("exitCode"):
+            # Said alike while it waits and while it runs again, for it goes back and forth between them.
+            return intern(f"crashes ({ended.get('reason', 'Error')}, exit code {ended['exitCode']})")
+        why = (state.get("waiting") or {}).get("reason", "")
         if why and why not in _USUAL:
             return intern(why)
-        if ended.get("exitCode"):
-            return intern(f"{ended.get('reason', 'Error')}, exit code {ended['exitCode']}")
     return ""
 
 

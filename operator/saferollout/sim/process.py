@@ -130,7 +130,7 @@ def _container_status(container: Object, process: Process, *, ready: bool) -> Ob
         "started": ready,
         "restartCount": process.restarts,
         "state": _container_state(process),
-        "lastState": {},
+        "lastState": {"terminated": {"exitCode": 1, "reason": "Error"}} if process.restarts else {},
     }
 
 

@@ -61,6 +61,7 @@ _ADMISSION = "admissionregistration.k8s.io/v1"
 
 CONFIG_MAPS = _kind("v1", "ConfigMap", "configmaps", "cm")
 EVENTS = _kind("v1", "Event", "events", "ev")
+RESOURCE_QUOTAS = _kind("v1", "ResourceQuota", "resourcequotas", "quota", subresources=STATUS)
 SECRETS = _kind("v1", "Secret", "secrets")
 SERVICE_ACCOUNTS = _kind("v1", "ServiceAccount", "serviceaccounts", "sa")
 NAMESPACES = _kind("v1", "Namespace", "namespaces", "ns", namespaced=False, subresources=STATUS)
@@ -119,6 +120,7 @@ BUILT_IN: tuple[Resource, ...] = (
     NAMESPACES,
     NODES,
     PODS,
+    RESOURCE_QUOTAS,
     SECRETS,
     SERVICE_ACCOUNTS,
     SERVICES,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from saferollout.sim.controllers.deployment import DeploymentController
 from saferollout.sim.controllers.garbage import GarbageCollector
 from saferollout.sim.controllers.ownership import Ownership
+from saferollout.sim.controllers.quotas import QuotaController
 from saferollout.sim.controllers.replicaset import ReplicaSetController
 from saferollout.sim.controllers.scheduler import Scheduler
 from saferollout.sim.store import Store
@@ -21,6 +22,7 @@ class Controllers:
 
     def __init__(self, store: Store, timeline: Timeline) -> None:
         ownership = Ownership(store)
+        self.quotas = QuotaController(store)
         self.replica_sets = ReplicaSetController(store, timeline, ownership)
         self.deployments = DeploymentController(store, timeline, ownership)
         self.scheduler = Scheduler(store, timeline)

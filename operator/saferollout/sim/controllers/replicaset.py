@@ -5,6 +5,7 @@ After kubernetes ``pkg/controller/replicaset``. Pods without an owner are not ad
 
 from __future__ import annotations
 
+from saferollout.sim.controllers import quotas
 from saferollout.sim.controllers.ownership import Ownership
 from saferollout.sim.controllers.queue import WorkQueue
 from saferollout.sim.controllers.ranking import first_to_go, is_active, ready_at
@@ -21,6 +22,9 @@ from saferollout.sim.objects import (
 from saferollout.sim.resources import PODS, REPLICA_SETS
 from saferollout.sim.store import ApiError, Change, Object, Store
 from saferollout.sim.timeline import Timeline
+
+_RETRY = 1.0
+"""Seconds after which a pod that was refused is tried again."""
 
 
 class ReplicaSetController:
@@ -50,21 +54,29 @@ class ReplicaSetController:
         except ApiError:
             return
         pods = self._pods(replica_set)
+        refusal = None
         if not is_deleting(replica_set):
-            self._fill_or_thin(replica_set, [each for each in pods if is_active(each)])
-        self._count(replica_set, pods)
+            refusal = self._fill_or_thin(replica_set, [each for each in pods if is_active(each)])
+        self._count(replica_set, pods, refusal)
 
     def _pods(self, replica_set: Object) -> list[Object]:
         return self._ownership.children(replica_set["metadata"]["uid"], PODS)
 
-    def _fill_or_thin(self, replica_set: Object, pods: list[Object]) -> None:
+    def _fill_or_thin(self, replica_set: Object, pods: list[Object]) -> ApiError | None:
+        """Make or delete pods; return why no more may be made, and come back for them in a while."""
         surplus = len(pods) - size(replica_set)
         for _ in range(-surplus):
-            self._store.create(PODS, _pod_of(replica_set))
+            try:
+                quotas.check(self._store, pod := _pod_of(replica_set))
+            except ApiError as error:
+                self._queue.add_at(key_of(replica_set), self._timeline.now + _RETRY)
+                return error
+            self._store.create(PODS, pod)
         if surplus <= 0:
-            return
+            return None
         for each in first_to_go(pods, self._related(replica_set), self._timeline.now)[:surplus]:
             self._store.delete(PODS, *key_of(each), uid=each["metadata"]["uid"])
+        return None
 
     def _related(self, replica_set: Object) -> list[Object]:
         """All pods of the Deployment the ReplicaSet belongs to, or its own if it belongs to none."""
@@ -72,7 +84,7 @@ class ReplicaSetController:
         siblings = [replica_set] if deployment is None else self._ownership.children(deployment, REPLICA_SETS)
         return [pod for sibling in siblings for pod in self._pods(sibling)]
 
-    def _count(self, replica_set: Object, pods: list[Object]) -> None:
+    def _count(self, replica_set: Object, pods: list[Object], refusal: ApiError | None) -> None:
         """Report, and come back when the next pod has been ready for ``minReadySeconds``.
 
         As in the original, ``pods`` are those found before any were made or deleted: the report of a scaling
@@ -94,6 +106,9 @@ class ReplicaSetController:
             **{key: number for key, number in numbers.items() if number},
             "observedGeneration": replica_set["metadata"]["generation"],
         }
+        if refusal is not None:
+            told = {"status": "True", "reason": "FailedCreate", "message": refusal.message}
+            status["conditions"] = [{"type": "ReplicaFailure", **told}]
         self._store.update_status(REPLICA_SETS, {**replica_set, "status": status})
         waiting = [when for when in of_age if when > now]
         if waiting:
