@@ -82,7 +82,7 @@ async def patch_template(stage: Stage, app: App, spec: Manifest) -> None:
 async def test_given_a_revision_that_fails_then_it_is_held_with_the_cause_until_another_comes(
     stage: Stage, spec: Manifest, cause: str
 ) -> None:
-    app = an_app(startup="10s")
+    app = an_app()
     await wrapped(stage, app)
     async with stage.observed(app):
         await patch_template(stage, app, spec)
@@ -211,7 +211,7 @@ async def test_given_points_of_approval_then_so_many_pods_are_new_and_no_more_un
 
 
 async def test_given_a_bake_then_every_step_has_its_time_the_last_one_too(stage: Stage) -> None:
-    app = an_app(replicas=2)
+    app = an_app(replicas=2, min_healthy=0)
     await wrapped(stage, app, gates=app.rollout()["spec"]["gates"] | {"bake": "2s"})
     async with stage.observed(app):
         await stage.set_image(app, "web:2")
