@@ -119,7 +119,7 @@ ApprovalPoint = Annotated[
         instead="1 or more pods, or a percent from 1% to 100% such as 50%",
         cel=f"type(self) == int ? self >= 1 : self.matches('{PERCENT_PATTERN}') && self != '0%'",
         holds=lambda value: _is_count(value, 1) or (_is_percent(value) and value != "0%"),
-        keywords={"minimum": 1, "pattern": PERCENT_PATTERN},
+        keywords={"minimum": 1, "maxLength": 4, "pattern": PERCENT_PATTERN},
     ),
 ]
 
