@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from functools import partial
 
+from saferollout.sim.disruption import TAINTED, disrupted
 from saferollout.sim.kubelet import Kubelet
-from saferollout.sim.objects import Key, conditions_of, key_of, put_condition, with_annotations, with_metadata
+from saferollout.sim.objects import (
+    Key,
+    conditions_of,
+    is_deleting,
+    key_of,
+    put_condition,
+    with_annotations,
+    with_metadata,
+)
 from saferollout.sim.resources import NODES, PODS, Resource
 from saferollout.sim.store import ApiError, Object, Store
 from saferollout.sim.timeline import Timeline
@@ -36,7 +45,8 @@ class Outages:
     def kill_node(self, name: str) -> None:
         """End a node without notice: nothing on it answers from now on, and Kubernetes finds out later.
 
-        The node and its pods are unready after `NODE_GRACE`; the pods are gone `EVICTION` after that.
+        The node and its pods are unready after `NODE_GRACE`. `EVICTION` after that the pods are told to go;
+        with nobody there to end them they stay on their way out until the Node is deleted.
         """
         self._kubelet.kill_node(name)
         self._timeline.after_scaled(NODE_GRACE, partial(self._find_out, name))
@@ -82,8 +92,11 @@ class Outages:
         self._store.update_status(resource, {**obj, "status": {**obj["status"], "conditions": conditions}})
 
     def _evict(self, node: str) -> None:
+        """What the taint manager does when the toleration of its pods is over."""
         for pod in self._pods_on(node):
-            self._store.remove(PODS, *key_of(pod))
+            if not is_deleting(pod):
+                self._store.update_status(PODS, disrupted(pod, TAINTED, self._timeline.now))
+                self._store.delete(PODS, *key_of(pod))
 
     def _pods_on(self, node: str) -> list[Object]:
         return [each for each in self._store.list(PODS) if each["spec"].get("nodeName") == node]

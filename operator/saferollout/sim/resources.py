@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 STATUS = frozenset({"status"})
 STATUS_AND_SCALE = frozenset({"status", "scale"})
+STATUS_AND_EVICTION = frozenset({"status", "eviction"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ SECRETS = _kind("v1", "Secret", "secrets")
 SERVICE_ACCOUNTS = _kind("v1", "ServiceAccount", "serviceaccounts", "sa")
 NAMESPACES = _kind("v1", "Namespace", "namespaces", "ns", namespaced=False, subresources=STATUS)
 NODES = _kind("v1", "Node", "nodes", "no", namespaced=False, subresources=STATUS)
-PODS = _kind("v1", "Pod", "pods", "po", categories=_ALL, subresources=STATUS, generations=True)
+PODS = _kind("v1", "Pod", "pods", "po", categories=_ALL, subresources=STATUS_AND_EVICTION, generations=True)
 SERVICES = _kind("v1", "Service", "services", "svc", categories=_ALL, subresources=STATUS)
 DEPLOYMENTS = _kind(
     "apps/v1",

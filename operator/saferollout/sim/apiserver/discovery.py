@@ -77,7 +77,10 @@ def _entries(resource: Resource) -> list[dict[str, Any]]:
         entry = {"name": f"{resource.plural}/{subresource}", "singularName": "", **common}
         if subresource == "scale":
             entry |= {"kind": "Scale", "group": "autoscaling", "version": "v1"}
-        entries.append({**entry, "verbs": _SUBRESOURCE_VERBS})
+        if subresource == "eviction":
+            entry |= {"kind": "Eviction", "group": "policy", "version": "v1"}
+        verbs = ["create"] if subresource == "eviction" else _SUBRESOURCE_VERBS
+        entries.append({**entry, "verbs": verbs})
     return entries
 
 

@@ -19,6 +19,7 @@ from saferollout.sim.apiserver.columns import columns
 from saferollout.sim.apiserver.customresources import CustomResources
 from saferollout.sim.apiserver.defaults import with_defaults
 from saferollout.sim.apiserver.deletion import Deleter
+from saferollout.sim.apiserver.eviction import SUBRESOURCE, Evictor
 from saferollout.sim.apiserver.history import History
 from saferollout.sim.apiserver.reading import Reader
 from saferollout.sim.apiserver.representation import Representation, representation
@@ -58,6 +59,7 @@ class ApiServer:
         self._custom = CustomResources(store)
         self._writer = Writer(store, Admission(store, self._custom), self._custom)
         self._deleter = Deleter(store, Cascade(store))
+        self._evictor = Evictor(store)
         self._reader = Reader(store)
         there = {each["metadata"]["name"] for each in store.list(NAMESPACES)}
         for name in _FIRST_NAMESPACES:
@@ -106,6 +108,8 @@ class ApiServer:
 
     async def _dispatch(self, request: web.Request) -> web.StreamResponse:
         at, query = target(self._store, request.path), request.query
+        if at.subresource == SUBRESOURCE:
+            return await self._evict(request, at)
         match request.method:
             case "GET" if at.name is None and query.get("watch") in {"true", "1"}:
                 return await self._watch(request, at)
@@ -160,6 +164,13 @@ class ApiServer:
         for each in page.objects:
             self._deleter.delete(member(at, each), options)
         return _json(self._shown(request, at).many(at.resource, page.objects, page.metadata))
+
+    async def _evict(self, request: web.Request, at: Target) -> web.Response:
+        if request.method != "POST":
+            raise method_not_allowed()
+        options = write_options(request.query, request.headers.get("User-Agent", ""))
+        body = parse(await request.read())
+        return _json(self._evictor.evict(at, body, dry_run=options.dry_run), HTTPStatus.CREATED)
 
     def _written(self, request: web.Request, at: Target, written: Written) -> web.Response:
         shown = written.object if at.subresource else self._shown(request, at).one(written.object)

@@ -9,6 +9,7 @@ from contextlib import suppress
 
 from saferollout.sim.controllers.ownership import Ownership
 from saferollout.sim.controllers.queue import REACTION
+from saferollout.sim.disruption import ORPHANED, disrupted
 from saferollout.sim.objects import key_of, with_metadata
 from saferollout.sim.resources import NAMESPACES, NODES, PODS
 from saferollout.sim.store import ApiError, Change, Store
@@ -56,6 +57,11 @@ class GarbageCollector:
                         self._store.delete(resource, *key_of(obj))
 
     def _clear(self, node: str) -> None:
+        """End the pods of a node that has not come back, as failed ones (``podgc``)."""
+        if any(each["metadata"]["name"] == node for each in self._store.list(NODES)):
+            return
         for pod in self._store.list(PODS):
             if pod["spec"].get("nodeName") == node:
+                failed = disrupted(pod, ORPHANED, self._timeline.now, phase="Failed")
+                self._store.update_status(PODS, failed)
                 self._store.remove(PODS, *key_of(pod))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from saferollout.sim.controllers.deployment import DeploymentController
+from saferollout.sim.controllers.disruption import DisruptionController
 from saferollout.sim.controllers.garbage import GarbageCollector
 from saferollout.sim.controllers.ownership import Ownership
 from saferollout.sim.controllers.quotas import QuotaController
@@ -13,7 +14,7 @@ from saferollout.sim.timeline import Timeline
 
 
 class Controllers:
-    """Runs the Deployment and ReplicaSet controllers, the scheduler and the garbage collector on a store.
+    """Runs the controllers of Deployments, ReplicaSets and budgets, the scheduler and garbage collector.
 
     They work from then on whenever the timeline runs. The kubelet is not among them: it is the data plane.
     ReplicaSets hear of a write before Deployments do: in the original a Deployment looks at what it wrote
@@ -26,4 +27,5 @@ class Controllers:
         self.replica_sets = ReplicaSetController(store, timeline, ownership)
         self.deployments = DeploymentController(store, timeline, ownership)
         self.scheduler = Scheduler(store, timeline)
+        self.disruption = DisruptionController(store, timeline)
         self.garbage = GarbageCollector(store, timeline, ownership)

@@ -1,8 +1,8 @@
 """Which node a pod goes to: filters, then preferences, pure.
 
 After kubernetes ``pkg/scheduler/framework/plugins``: ``nodeunschedulable``, ``nodeaffinity`` (nodeSelector
-only), ``podtopologyspread``, ``noderesources`` (number of pods only). Where the original draws lots between
-equal nodes, the name decides.
+only), ``tainttoleration``, ``podtopologyspread``, ``noderesources`` (number of pods only). Where the original
+draws lots between equal nodes, the name decides.
 """
 
 from __future__ import annotations
@@ -101,6 +101,8 @@ def _refusal(pod: Object, site: Site, spreads: list[_Spread]) -> str:
         return "node(s) were not ready"
     if (site.node.get("spec") or {}).get("unschedulable"):
         return "node(s) were unschedulable"
+    if not _tolerated(pod, site.node):
+        return "node(s) had untolerated taint(s)"
     if not _selected(pod, site.node):
         return "node(s) didn't match Pod's node affinity/selector"
     if site.room <= 0:
@@ -111,6 +113,28 @@ def _refusal(pod: Object, site: Site, spreads: list[_Spread]) -> str:
 def _is_ready(node: Object) -> bool:
     ready = condition_of(node, "Ready")
     return ready is None or ready["status"] == "True"
+
+
+def _tolerated(pod: Object, node: Object) -> bool:
+    """Whether the pod tolerates every taint that keeps pods away."""
+    taints = (node.get("spec") or {}).get("taints") or ()
+    tolerations = pod["spec"].get("tolerations") or ()
+    return all(
+        any(_tolerates(toleration, taint) for toleration in tolerations)
+        for taint in taints
+        if taint["effect"] in {"NoSchedule", "NoExecute"}
+    )
+
+
+def _tolerates(toleration: Object, taint: Object) -> bool:
+    # kubernetes staging/src/k8s.io/api/core/v1/toleration.go, ToleratesTaint
+    if toleration.get("effect") not in {None, "", taint["effect"]}:
+        return False
+    if toleration.get("key") not in {None, "", taint["key"]}:
+        return False
+    if toleration.get("operator") == "Exists":
+        return True
+    return bool(toleration.get("value", "") == taint.get("value", ""))
 
 
 def _selected(pod: Object, node: Object) -> bool:
