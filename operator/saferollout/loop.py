@@ -25,7 +25,7 @@ from saferollout.api.recall import memory_of, read_status
 from saferollout.api.report import report
 from saferollout.api.status import Status
 from saferollout.decide.decision import Decision, Move, Note
-from saferollout.decide.observation import Exposure, Observation, Policy, Problem, TargetGroup
+from saferollout.decide.observation import Exposure, Lost, Observation, Policy, Problem, TargetGroup
 from saferollout.decide.phases import decide
 from saferollout.observe.backoff import Backoff
 from saferollout.observe.cluster import Cluster
@@ -254,6 +254,7 @@ class Loop:
             version = await write_status(self._parts.api, self._namespace, self._name, told)
             self._written = version, told
             _count(seen.memory.exposure, decision.memory.exposure)
+            _count_lost(seen.memory.lost, decision.memory.lost)
             metrics.UNCHOSEN.inc(decision.unchosen)
             self._log.info("%s: %s", decision.reason, decision.message)
 
@@ -286,6 +287,13 @@ def _count(before: Exposure, after: Exposure) -> None:
     begun = before if after.pods >= before.pods else Exposure()
     metrics.RETIRED.inc(after.pods - begun.pods)
     metrics.EXPOSURE.inc(max(0, after.seconds - begun.seconds))
+
+
+def _count_lost(before: Iterable[Lost], after: Iterable[Lost]) -> None:
+    """Add to the metrics the pods that were lost since; a new rollout begins at none."""
+    known = {each.by: each.pods for each in before}
+    for each in after:
+        metrics.LOST.labels(each.by).inc(max(0, each.pods - known.get(each.by, 0)))
 
 
 def _already_wrapped(holder: SafeRollout) -> Problem:

@@ -12,6 +12,11 @@ RETIRED = Counter(
 UNCHOSEN = Counter(
     "saferollout_unchosen_pods_total", "Pods that controllers retired in the place of those that were chosen."
 )
+LOST = Counter(
+    "saferollout_lost_pods_total",
+    "Pods that somebody else took in mid-rollout, by the reason of their condition DisruptionTarget.",
+    ["by"],
+)
 EXPOSURE = Counter(
     "saferollout_exposure_seconds_total",
     "Seconds for which load balancers could still send to retired pods whose containers had ended.",

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import kube_objects as raw
-from saferollout.decide.observation import ContainerPort, Leave, Strategy
+from saferollout.decide.observation import ContainerPort, Disruption, Leave, Strategy
 from saferollout.observe import records
 
 CREATED = 1767225600.0
@@ -150,6 +150,70 @@ def test_pods_without_an_address_of_their_own_are_left_out_unless_a_replica_set_
     kept = records.pod(raw.pod("p", hostNetwork=True))
     assert kept is not None
     assert kept.host_network
+
+
+@pytest.mark.parametrize(
+    ("reason", "by"),
+    [
+        ("EvictionByEvictionAPI", Disruption.EVICTION),
+        ("DeletionByTaintManager", Disruption.TAINT),
+        ("TerminationByKubelet", Disruption.KUBELET),
+        ("x\n# HELP", Disruption.OTHER),
+        (None, Disruption.OTHER),
+    ],
+)
+def test_a_pod_that_somebody_takes_says_who_as_far_as_that_is_known(reason: str | None, by: str) -> None:
+    found = records.pod(disrupted(raw.pod("p"), reason))
+    assert found is not None
+    assert (found.disruption, found.disrupted_at) == (by, CREATED + 120)
+
+
+def test_a_pod_that_is_no_longer_to_go_is_taken_by_nobody() -> None:
+    found = records.pod(disrupted(raw.pod("p"), "PreemptionByScheduler", status="False"))
+    assert found is not None
+    assert (found.disruption, found.disrupted_at) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("asked_before", "by"), [(0, Disruption.EVICTION), (1, Disruption.EVICTION), (2, None), (30, None)]
+)
+def test_a_pod_that_was_on_its_way_out_when_it_was_evicted_is_not_lost_by_that(
+    asked_before: int, by: Disruption | None
+) -> None:
+    grace = 40
+    deletion = datetime.fromtimestamp(CREATED + 120 - asked_before + grace, tz=UTC)
+    ending = {"deletionTimestamp": deletion.isoformat(), "deletionGracePeriodSeconds": grace}
+    found = records.pod(disrupted(raw.pod("p", metadata=ending), "EvictionByEvictionAPI"))
+    assert found is not None
+    assert found.disruption is by
+
+
+def disrupted(pod: dict[str, Any], reason: str | None, status: str = "True") -> dict[str, Any]:
+    """The pod with the condition, as of 00:02."""
+    at = "2026-01-01T00:02:00Z"
+    condition = {"type": "DisruptionTarget", "status": status, "reason": reason, "lastTransitionTime": at}
+    pod["status"]["conditions"].append(condition)
+    return pod
+
+
+@pytest.mark.parametrize(
+    ("spec", "goes"),
+    [
+        ({}, False),
+        ({"unschedulable": True}, True),
+        ({"taints": [{"key": "karpenter.sh/disrupted", "effect": "NoSchedule"}]}, True),
+        ({"taints": [{"key": "aws-node-termination-handler/spot-itn", "effect": "NoSchedule"}]}, True),
+        ({"taints": [{"key": "dedicated", "value": "web", "effect": "NoSchedule"}]}, False),
+    ],
+)
+def test_a_node_goes_when_it_is_cordoned_or_about_to_be_drained(spec: dict[str, Any], goes: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    assert records.node({**raw.node("n1", "a"), "spec": spec}).goes is goes
+
+
+def test_a_node_that_is_being_deleted_goes() -> None:
+    node = raw.node("n1", "a")
+    node["metadata"]["deletionTimestamp"] = "2026-01-01T00:02:00Z"
+    assert records.node(node).goes
 
 
 def test_a_node_has_a_zone_or_none() -> None:

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from saferollout.api.reasons import Reason
 from saferollout.api.status import DrainingTarget, Status
-from saferollout.decide.observation import Chosen, Draining, Exposure, Failed, Memory
+from saferollout.decide.observation import Chosen, Draining, Exposure, Failed, Lost, Memory
 
 _Path = tuple[int | str, ...]
 
@@ -59,6 +59,7 @@ def memory_of(status: Status) -> Memory:
         serving_since=step.serving_since if step else None,
         exposure=_exposure(status),
         draining=tuple(_draining(each) for each in status.draining),
+        lost=tuple(Lost(each.by, each.pods, each.leaving) for each in status.lost),
     )
 
 

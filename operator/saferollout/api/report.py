@@ -12,6 +12,7 @@ from saferollout.api.status import (
     DrainingTarget,
     ExposureStatus,
     FailedRevision,
+    LostPods,
     PastRollout,
     Replicas,
     RetiringPod,
@@ -82,6 +83,7 @@ def report(
         ),
         draining=_draining(memory.draining, {group.arn: group.name for group in picture.groups}),
         exposure=_exposure(memory.exposure),
+        lost=tuple(LostPods.model_validate(each, from_attributes=True) for each in memory.lost),
         summary=Summary(
             step=f"{picture.step}/{picture.steps}" if picture.steps else None,
             updated=f"{picture.updated}/{picture.desired}",

@@ -8,7 +8,7 @@ from saferollout.api.model import Model
 from saferollout.api.reasons import Phase
 from saferollout.api.times import MicroTime, Time
 from saferollout.decide.decision import Outcome
-from saferollout.decide.observation import Because
+from saferollout.decide.observation import Because, Disruption
 
 
 class Revision(Model):
@@ -143,6 +143,20 @@ class ExposureStatus(Model):
     worst: NonNegativeInt = Field(description="Seconds, of the one pod for which it was longest.")
 
 
+class LostPods(Model):
+    """Pods that somebody else took in mid-rollout."""
+
+    by: Disruption = Field(
+        description="Who took them: the reason of their condition DisruptionTarget, or Other."
+    )
+    pods: NonNegativeInt = Field(description="How many, as far as an operator was there to see it.")
+    leaving: tuple[str, ...] = Field(
+        default=(),
+        description="Names of those that are not gone yet, or whose targets are not.",
+        json_schema_extra={"x-kubernetes-list-type": "atomic"},
+    )
+
+
 class Summary(Model):
     """Ready-made columns of kubectl get, which cannot compose them itself."""
 
@@ -216,6 +230,11 @@ class Status(Model):
         default=None,
         description="How long load balancers could still send to retired pods whose containers had ended, in "
         "the rollout in progress or the last one.",
+    )
+    lost: tuple[LostPods, ...] = Field(
+        default=(),
+        description="Pods that somebody else took, in the rollout in progress or the last one.",
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["by"]},
     )
     summary: Summary | None = Field(default=None, description="Ready-made columns of kubectl get.")
     conditions: tuple[Condition, ...] = Field(

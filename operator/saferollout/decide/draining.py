@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from saferollout.decide.observation import Draining, Pod, Target, TargetGroup, TargetState
+from saferollout.decide.observation import FINISHED, Draining, Pod, Target, TargetGroup, TargetState
 from saferollout.decide.rollout import Rollout
 from saferollout.decide.serving import by_address, targets_of
 from saferollout.decide.target_states import is_drained
@@ -105,7 +105,10 @@ def without_survivors(entries: Iterable[Draining], rollout: Rollout) -> tuple[Dr
 
 
 def _orphans(rollout: Rollout) -> Iterator[Draining]:
-    held = {pod.ip for pod in rollout.observation.pods} | rollout.observation.foreign
+    # A pod that has ended, such as one that its kubelet evicted, has given its address back.
+    held = {
+        pod.ip for pod in rollout.observation.pods if pod.phase not in FINISHED
+    } | rollout.observation.foreign
     for group in rollout.observation.target_groups:
         if group.shared or group.by_instance:
             continue  # An address that nobody has here may be a pod's of another cluster, or a Node's.

@@ -11,6 +11,7 @@ import math
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from saferollout.decide import losses
 from saferollout.decide.decision import Note
 from saferollout.decide.observation import Draining, Exposure, Memory
 from saferollout.decide.rollout import Rollout
@@ -34,7 +35,8 @@ def after(memory: Memory, left: Iterable[Draining], rollout: Rollout) -> Exposur
     if memory.started_at is None:
         return Exposure() if rollout.in_progress else memory.exposure
     here = {each.pod for each in left} | {pod.name for pod in rollout.live}
-    retired = (each for each in with_ends(memory.draining, rollout) if each.pod)
+    lost = losses.names(memory.lost)
+    retired = (each for each in with_ends(memory.draining, rollout) if each.pod and each.pod not in lost)
     ends = {each.pod: each.ended_at for each in retired if each.pod not in here}
     total = memory.exposure
     for ended_at in ends.values():

@@ -103,6 +103,24 @@ class ContainerPort:
     name: str = ""
 
 
+FINISHED = frozenset({"Succeeded", "Failed"})
+"""Phases in which a pod has given its address back."""
+
+
+class Disruption(StrEnum):
+    """Who takes a pod that its ReplicaSet wants: the reason of its condition ``DisruptionTarget``.
+
+    https://kubernetes.io/docs/concepts/workloads/pods/disruptions/#pod-disruption-conditions
+    """
+
+    EVICTION = "EvictionByEvictionAPI"
+    TAINT = "DeletionByTaintManager"
+    NODE_GONE = "DeletionByPodGC"
+    PREEMPTION = "PreemptionByScheduler"
+    KUBELET = "TerminationByKubelet"
+    OTHER = "Other"
+
+
 @dataclass(frozen=True, slots=True)
 class Pod:
     """A pod of one of the Deployment's ReplicaSets, by the UID of its owner.
@@ -111,6 +129,8 @@ class Pod:
     ``ports`` are its containers' declared ports. ``deletion_cost`` is the annotation's text.
     ``phase`` is ``status.phase`` (``Pending``, ``Running``, …). ``host_network``: the address is its Node's.
     ``instance`` is the id of its Node's EC2 instance, ``None`` where that is not known to be one.
+    ``node_goes``: its Node takes no new pods or is on its way out, so the pod will have to go.
+    ``disruption`` is who takes it, ``None`` unless somebody does, and ``disrupted_at`` since when.
     """
 
     name: str
@@ -136,6 +156,9 @@ class Pod:
     """When it was sent away, ``None`` unless it is on its way out."""
     trouble: str = ""
     """What keeps it from starting, in a word or a sentence (``ImagePullBackOff``), empty if nobody says."""
+    node_goes: bool = False
+    disruption: Disruption | None = None
+    disrupted_at: float | None = None
 
 
 class TargetState(StrEnum):
@@ -265,6 +288,18 @@ class Exposure:
     worst: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """Pods that somebody took in mid-rollout, by who it was.
+
+    ``leaving`` are the names of those that something is still left of, so that no pod is counted twice.
+    """
+
+    by: Disruption
+    pods: int
+    leaving: tuple[str, ...] = ()
+
+
 class Because(StrEnum):
     """Why an old pod goes in the next step."""
 
@@ -323,7 +358,7 @@ class Memory:
     ``floors``: serving pods below which a zone must not go, taken when the rollout began, ``None`` before.
     ``retiring``: the old pods chosen for the next release, ``planned_at`` since when.
     ``waiting_since``: when the wait for ``reason`` began. ``step_started_at``: when the last release was.
-    ``exposure`` is that of the rollout in progress, or of the last one.
+    ``exposure`` is that of the rollout in progress, or of the last one, and so are the pods ``lost``.
     ``serving_since``: since when all new pods have been seen to serve, if that is asked for.
     ``zone``: whose old pods go now, if they go zone by zone; ``zone_since``: since when it is that one.
     ``failing_since``: since when not all new pods have served, ``None`` while they do or nobody knows.
@@ -352,6 +387,7 @@ class Memory:
     skipped: tuple[Reason, ...] = ()
     skipped_at: float | None = None
     failed: Failed | None = None
+    lost: tuple[Lost, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -372,6 +408,7 @@ class Observation:
     ``asked`` is what somebody asks for, until it is answered.
     ``foreign`` are addresses of draining targets that a live pod outside of the Deployment has by now: those
     targets are that pod's.
+    ``vanished`` are pods that somebody took and that were gone before there was a look at them, for a while.
     """
 
     now: float
@@ -388,3 +425,4 @@ class Observation:
     watched_since: float = 0.0
     foreign: frozenset[str] = frozenset()
     asked: Asked | None = None
+    vanished: tuple[Pod, ...] = ()

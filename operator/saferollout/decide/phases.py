@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from saferollout.api.reasons import Reason
-from saferollout.decide import actions, failing, holding, remember, resting, stepping
+from saferollout.decide import actions, failing, holding, losses, remember, resting, stepping
 from saferollout.decide.decision import Decision, Picture, Wait
 from saferollout.decide.observation import Observation
 from saferollout.decide.rollout import Rollout
@@ -40,12 +40,14 @@ def decide(seen: Observation) -> Decision:
     if seen.deployment is None:
         return _without_deployment(seen)
     rollout = Rollout(seen, seen.deployment)
+    lost = losses.newly_lost(rollout)
     rollout = Rollout(replace(seen, memory=remember.remember(rollout)), seen.deployment)
     answer = actions.answer(rollout)
     if answer is None:
-        return _by_stages(rollout)
+        return losses.told(_by_stages(rollout), lost)
     decision = _by_stages(Rollout(replace(seen, memory=answer.memory), seen.deployment))
-    return replace(decision, notes=(answer.note, *decision.notes), answered=seen.asked)
+    decision = replace(decision, notes=(answer.note, *decision.notes), answered=seen.asked)
+    return losses.told(decision, lost)
 
 
 def _by_stages(rollout: Rollout) -> Decision:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from saferollout.decide import draining, exposure, gates, zones
+from saferollout.decide import draining, exposure, gates, losses, zones
 from saferollout.decide.observation import Draining, Failed, Memory, Pod
 from saferollout.decide.rollout import Rollout
 
@@ -16,7 +16,11 @@ def remember(rollout: Rollout) -> Memory:
     groups = rollout.observation.target_groups
     known = all(gates.unanswered(group, rollout) is None for group in groups)
     memory = replace(
-        before, draining=left, exposure=exposure.after(before, left, rollout), failed=_failed(rollout)
+        before,
+        draining=left,
+        exposure=exposure.after(before, left, rollout),
+        failed=_failed(rollout),
+        lost=losses.after(before, left, rollout),
     )
     if not rollout.in_progress and before.started_at is None:
         return memory
@@ -74,7 +78,7 @@ def completed(revision: str, rollout: Rollout) -> Memory:
     """Return what is remembered of a rollout that has ended: its revision, how it went, what it was for."""
     memory = rollout.observation.memory
     failed = memory.failed if rollout.rolling_back else None
-    return Memory(stable=revision, target=revision, exposure=memory.exposure, failed=failed)
+    return Memory(stable=revision, target=revision, exposure=memory.exposure, lost=memory.lost, failed=failed)
 
 
 def _all_new_serve(rollout: Rollout) -> bool:

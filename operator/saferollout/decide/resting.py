@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 
 from saferollout.api.reasons import Reason
-from saferollout.decide import exposure, failing, gates, moves, remember, superseded, victims
+from saferollout.decide import exposure, failing, gates, losses, moves, remember, superseded, victims
 from saferollout.decide.decision import Decision, Finished, Move, Note, Outcome, Wait
 from saferollout.decide.rollout import Rollout
 from saferollout.decide.waiting import SOON, UNHURRIED, waiting
@@ -77,5 +77,6 @@ def idle(rollout: Rollout) -> Decision:
     if failed is not None and reason is Reason.ROLLED_BACK:
         finished = replace(finished, revision=failed.revision, outcome=Outcome.ROLLED_BACK)
     else:
-        notes.insert(0, Note("RolloutCompleted", f"{told} after {now - memory.started_at:.0f}s"))
+        lost = losses.summary(memory.lost)
+        notes.insert(0, Note("RolloutCompleted", f"{told} after {now - memory.started_at:.0f}s{lost}"))
     return replace(decision, finished=finished, notes=tuple(notes))

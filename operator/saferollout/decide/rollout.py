@@ -11,7 +11,7 @@ from saferollout.api.quantities import rounded_up
 from saferollout.decide import ledger as ledgers
 from saferollout.decide import steps, zones
 from saferollout.decide.ledger import Ledger, Settings
-from saferollout.decide.observation import Deployment, Observation, Pod, ReplicaSet
+from saferollout.decide.observation import FINISHED, Deployment, Observation, Pod, ReplicaSet
 from saferollout.decide.serving import Serving, who_serves
 
 
@@ -61,9 +61,7 @@ class Rollout:
     def live(self) -> tuple[Pod, ...]:
         """Pods that are not on their way out."""
         return tuple(
-            pod
-            for pod in self.observation.pods
-            if not pod.terminating and pod.phase not in {"Succeeded", "Failed"}
+            pod for pod in self.observation.pods if not pod.terminating and pod.phase not in FINISHED
         )
 
     @cached_property

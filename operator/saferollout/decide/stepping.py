@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from saferollout.api.reasons import Reason
-from saferollout.decide import failing, gates, moves, remember, steps, superseded, victims
+from saferollout.decide import failing, gates, losses, moves, remember, steps, superseded, victims
 from saferollout.decide.decision import Decision, Note, Wait
 from saferollout.decide.rollout import Rollout
 from saferollout.decide.waiting import SOON, UNHURRIED, waiting
@@ -27,11 +27,12 @@ def step(rollout: Rollout) -> Decision | None:
     plan = victims.plan(rollout, floors)
     settled = rollout.unsettled is None
     costs = victims.costs_to_write(plan, rollout) if settled else ()
-    unchosen = remember.survivors(rollout) if settled else []
+    survivors = remember.survivors(rollout) if settled else []
+    unchosen = survivors[losses.in_place_of_chosen(rollout) :]
     walls = superseded.walls_to_write(rollout) if settled else ()
     reordered = victims.changes_the_order(costs, rollout.live)
     same = {each.pod for each in memory.retiring} == {pod.name for pod in plan.victims}
-    fresh = same and not reordered and not walls and not unchosen
+    fresh = same and not reordered and not walls and not survivors
     kept = memory.planned_at if fresh else None
     planned_at = now if kept is None or kept <= (memory.step_started_at or 0) else kept
     if settled:

@@ -146,9 +146,13 @@ class _Spare:
                 self._serving[pod.zone or ""] -= 1
 
     def pick(self, pods: Iterable[Pod], count: int) -> Plan:
-        """Choose so many of these pods. They are alike but for their zone, and for whether they serve."""
+        """Choose so many of these pods. They are alike but for their zone, and for whether they serve.
+
+        Among equals those go first whose Node goes too: they would have to be replaced once more.
+        """
         lanes: dict[tuple[bool, str | None], list[Pod]] = {}
-        for pod in sorted(pods, key=lambda pod: pod.name, reverse=True):
+        by_name = sorted(pods, key=lambda pod: pod.name, reverse=True)
+        for pod in sorted(by_name, key=lambda pod: pod.node_goes):  # the last of a lane is the first to go
             lanes.setdefault((pod.name not in self._why_not, pod.zone), []).append(pod)
         victims: list[Pod] = []
         because: list[Because] = []

@@ -10,11 +10,12 @@ from typing import Any
 
 from kubernetes.aio.client import ApiClient
 
-from saferollout.decide.observation import Deployment, Pod, ReplicaSet
+from saferollout.decide.observation import FINISHED, Deployment, Pod, ReplicaSet
 from saferollout.observe import records
 from saferollout.observe.backoff import Backoff
 from saferollout.observe.index import Groups, Lookup
 from saferollout.observe.informer import Gap, Informer, OptionalInformer
+from saferollout.observe.vanished import Vanished
 
 BINDING_APIS = ("elbv2.k8s.aws/v1beta1", "eks.amazonaws.com/v1")
 """Where TargetGroupBindings are: those of the AWS Load Balancer Controller, and those of EKS Auto Mode."""
@@ -65,6 +66,7 @@ class Cluster:
         self._node = Lookup[str, records.Node](lambda each: each.name)
         self._services_in = Groups[str, records.Service](lambda each: each.namespace)
         self._bindings_in = Groups[str, records.Binding](lambda each: each.namespace)
+        self._vanished = Vanished()
         self._wakes: dict[tuple[str, str], list[asyncio.Event]] = {}
         self._connect()
 
@@ -122,6 +124,11 @@ class Cluster:
         found = [self._placed(pod) for each in replica_sets for pod in self._pods_of.get(each.uid)]
         return tuple(sorted(found, key=lambda each: (each.created_at, each.name)))
 
+    def vanished(self, replica_sets: Iterable[ReplicaSet]) -> tuple[Pod, ...]:
+        """The pods of these ReplicaSets that somebody took, and that went within the last minute."""
+        owners = {each.uid for each in replica_sets}
+        return tuple(self._placed(pod) for pod in self._vanished.lately() if pod.owner in owners)
+
     def pod_at(self, address: str) -> Pod | None:
         """The live pod that has this address for its own (not its Node's)."""
         return self._pod_at.get(address)
@@ -154,7 +161,9 @@ class Cluster:
 
     def _placed(self, pod: Pod) -> Pod:
         node = None if pod.node is None else self._node.get(pod.node)
-        return pod if node is None else replace(pod, zone=pod.zone or node.zone, instance=node.instance)
+        if node is None:
+            return pod
+        return replace(pod, zone=pod.zone or node.zone, instance=node.instance, node_goes=node.goes)
 
     def _deployment_changed(self, old: Deployment | None, new: Deployment | None) -> None:
         changed = new or old
@@ -168,6 +177,8 @@ class Cluster:
                 self._wake(deployment)
 
     def _pod_changed(self, old: Pod | None, new: Pod | None) -> None:
+        if old is not None and new is None and old.disruption is not None:
+            self._vanished.add(old)
         for owner in {each.owner for each in (old, new) if each is not None}:
             replica_set = self._replica_set.get(owner)
             if replica_set is not None:
@@ -189,5 +200,5 @@ class Cluster:
 
 def _own_address(pod: Pod) -> str | None:
     """The address that is this pod's and nobody else's, as long as it lives."""
-    shared = pod.host_network or pod.terminating or pod.phase in records.FINISHED
+    shared = pod.host_network or pod.terminating or pod.phase in FINISHED
     return None if shared else pod.ip

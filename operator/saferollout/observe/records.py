@@ -24,7 +24,17 @@ from saferollout.api.names import (
     POD_TEMPLATE_HASH_LABEL,
     ZONE_LABEL,
 )
-from saferollout.decide.observation import ContainerPort, Deployment, Labels, Leave, Pod, ReplicaSet, Strategy
+from saferollout.decide.observation import (
+    FINISHED,
+    ContainerPort,
+    Deployment,
+    Disruption,
+    Labels,
+    Leave,
+    Pod,
+    ReplicaSet,
+    Strategy,
+)
 from saferollout.observe.roles import Role
 
 Raw = Mapping[str, Any]
@@ -33,21 +43,33 @@ Raw = Mapping[str, Any]
 DEFAULT_SURGE = DEFAULT_UNAVAILABLE = "25%"
 """What apps/v1 takes when a rolling update names no numbers."""
 
+_ONE_SECOND = 1.0
+"""Times in conditions have whole seconds, cut off, and two writers do not write at the same moment."""
+
 _INSTANCE = re.compile(r"aws:///[^/]+/(i-[0-9a-f]+)")
 """``spec.providerID`` of a Node that is an EC2 instance (cloud-provider-aws)."""
 
-FINISHED = frozenset({"Succeeded", "Failed"})
-"""Phases in which a pod has given its address back."""
+LEAVING_TAINTS = frozenset(
+    {"karpenter.sh/disrupted", "karpenter.sh/disruption", "ToBeDeletedByClusterAutoscaler"}
+)
+"""Keys of taints on Nodes that are to be drained: Karpenter's (v1, v1beta1) and cluster-autoscaler's."""
+
+SPOT_TAINTS = "aws-node-termination-handler/"
+"""How the keys of taints begin that aws-node-termination-handler puts on such Nodes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """What is read of a Node: where it is, and which EC2 instance, ``None`` if it is none (Fargate)."""
+    """What is read of a Node: where it is, and which EC2 instance, ``None`` if it is none (Fargate).
+
+    ``goes``: it is cordoned, about to be drained, or being deleted.
+    """
 
     name: str
     uid: str
     zone: str | None
     instance: str | None = None
+    goes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +188,7 @@ def pod(raw: Raw) -> Pod | None:
             terminating="deletionTimestamp" in meta,
         )
     annotations = _annotations(meta)
+    disruption, disrupted_at = _disruption(meta, status)
     return Pod(
         name=meta["name"],
         uid=meta["uid"],
@@ -185,18 +208,24 @@ def pod(raw: Raw) -> Pod | None:
         ended_at=_ended_at(status),
         deleted_at=_deleted_at(meta),
         trouble=_trouble(status),
+        disruption=disruption,
+        disrupted_at=disrupted_at,
     )
 
 
 def node(raw: Raw) -> Node:
     """Read a Node."""
-    meta = raw["metadata"]
-    found = _INSTANCE.fullmatch(raw.get("spec", {}).get("providerID") or "")
+    meta, spec = raw["metadata"], raw.get("spec", {})
+    found = _INSTANCE.fullmatch(spec.get("providerID") or "")
+    taints = [each["key"] for each in spec.get("taints") or ()]
     return Node(
         name=intern(meta["name"]),
         uid=meta["uid"],
         zone=_shared((meta.get("labels") or {}).get(ZONE_LABEL)),
         instance=found[1] if found else None,
+        goes="deletionTimestamp" in meta
+        or spec.get("unschedulable", False)
+        or any(key in LEAVING_TAINTS or key.startswith(SPOT_TAINTS) for key in taints),
     )
 
 
@@ -302,6 +331,24 @@ def _ended_at(status: Raw) -> float | None:
     ends = [(state.get("terminated") or {}).get("finishedAt") for state in states]
     told = [end for end in ends if end]
     return max(map(_seconds, told)) if told and len(told) == len(states) else None
+
+
+def _disruption(meta: Raw, status: Raw) -> tuple[Disruption | None, float | None]:
+    """Who takes the pod and since when, unless it was going already.
+
+    A pod that is on its way out is still evicted by a drain, and cleared away when its Node is gone.
+    """
+    for condition in status.get("conditions") or ():
+        if condition["type"] != "DisruptionTarget" or condition["status"] != "True":
+            continue
+        at = _seconds(condition["lastTransitionTime"])
+        deleted_at = _deleted_at(meta)
+        if deleted_at is not None and at > deleted_at + _ONE_SECOND:
+            break
+        reason = condition.get("reason")
+        known = reason in set(Disruption)
+        return Disruption(reason) if known else Disruption.OTHER, at
+    return None, None
 
 
 def _labels(raw: Mapping[str, str] | None) -> Labels:

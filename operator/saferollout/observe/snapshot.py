@@ -34,6 +34,7 @@ def snapshot(cluster: Cluster, namespace: str, deployment: str, begun: Observati
         deployment=found,
         replica_sets=replica_sets,
         pods=tuple(_placed(cluster.pods(replica_sets), begun.target_groups)),
+        vanished=cluster.vanished(replica_sets),
     )
     problems = _problems(cluster, begun.now, f"{namespace}/{deployment}", found)
     return replace(complete, foreign=_foreign(cluster, complete), problems=(*begun.problems, *problems))

@@ -184,9 +184,20 @@ def test_a_pod_that_the_operator_never_touched_keeps_its_cost() -> None:
     assert costs_to_give_back(pods("v1", 2, deletion_cost="5")) == ()
 
 
+def test_of_equal_pods_those_go_first_whose_node_goes_too() -> None:
+    seen = in_zones("aaabb", "c")
+    assert chosen(seen) == ["v1-1"]
+    assert chosen(with_pod(seen, "v1-3", node_goes=True)) == ["v1-3"]
+
+
+def test_a_node_that_goes_does_not_make_its_zone_the_one_that_gives() -> None:
+    seen = with_pod(in_zones("aaabb", "c"), "v1-5", node_goes=True)
+    assert chosen(seen) == ["v1-1"]
+
+
 # --- the best there is
 
-kinds = st.tuples(st.sampled_from("abc"), st.booleans(), st.sampled_from(["v1", "v3"]))
+kinds = st.tuples(st.sampled_from("abc"), st.booleans(), st.sampled_from(["v1", "v3"]), st.booleans())
 
 
 @settings(max_examples=1500, deadline=None, derandomize=True)
@@ -197,10 +208,11 @@ kinds = st.tuples(st.sampled_from("abc"), st.booleans(), st.sampled_from(["v1", 
     floor=st.integers(0, 3),
 )
 def test_no_other_choice_is_better_by_an_exhaustive_search(
-    old: list[tuple[str, bool, str]], new: list[str], surplus: int, floor: int
+    old: list[tuple[str, bool, str, bool]], new: list[str], surplus: int, floor: int
 ) -> None:
-    of = [pod(f"{owner}-{number}", zone) for number, (zone, _, owner) in enumerate(old)]
-    sick = {f"{owner}-{number}": "unhealthy" for number, (_, serves, owner) in enumerate(old) if not serves}
+    named = {f"{each[2]}-{number}": each for number, each in enumerate(old)}
+    of = [pod(name, zone, node_goes=goes) for name, (zone, _, _, goes) in named.items()]
+    sick = {name: "unhealthy" for name, (_, serves, _, _) in named.items() if not serves}
     of += [pod(f"v2-{number}", zone) for number, zone in enumerate(new)]
     sizes = Counter(each.owner for each in of)
     going = min(surplus, sizes["v1"] + sizes["v3"])
