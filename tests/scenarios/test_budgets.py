@@ -105,7 +105,7 @@ async def test_given_two_budgets_of_one_pod_then_it_is_not_evicted_at_all(stage:
     await budgeted(stage, app, {"maxUnavailable": 1}, name="doubled-too")
     (pod,) = await pods_of(stage, app)
     assert await evict(stage, pod["metadata"]["name"]) == (
-        "Error from server (InternalError): This pod has more than one PodDisruptionBudget, which the"
+        "Error from server: This pod has more than one PodDisruptionBudget, which the"
         " eviction subresource does not support.\n"
     )
 
@@ -114,7 +114,7 @@ async def test_given_a_taint_then_pods_that_do_not_tolerate_it_go_elsewhere_and_
     stage: Stage,
 ) -> None:
     app = App(name="tainted", replicas=1, startup="1s")
-    nodes = (await stage.kubectl("get", "nodes", "-o", "name")).split()
+    nodes = (await stage.kubectl("get", "nodes", "-o", "jsonpath={.items[*].metadata.name}")).split()
     for node in nodes:
         await stage.kubectl("taint", node, "example.org/mine=1:NoSchedule")
     try:

@@ -58,7 +58,7 @@ class Evictor:
     def _ask(self, pod: Object, *, dry_run: bool) -> None:
         budgets = covering(self.store, pod)
         if len(budgets) > 1:
-            raise ApiError(HTTPStatus.INTERNAL_SERVER_ERROR, "InternalError", _TOO_MANY)
+            raise ApiError(HTTPStatus.INTERNAL_SERVER_ERROR, "", _TOO_MANY)  # no reason is given
         for budget in budgets:
             if _is_ready(pod) or not _spares_unready(budget):
                 self._take(budget, pod, dry_run=dry_run)
