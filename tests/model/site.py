@@ -16,11 +16,14 @@ from saferollout.api.names import COST_BEFORE_ANNOTATION, DELETION_COST_ANNOTATI
 from saferollout.api.recall import memory_of, read_status
 from saferollout.api.report import report, to_json
 from saferollout.decide.decision import Decision, Move
-from saferollout.decide.observation import Observation, Policy, Target, TargetGroup, Tuning
+from saferollout.decide.observation import Observation, Pod, Policy, Target, TargetGroup, Tuning
 from saferollout.decide.phases import decide
 from saferollout.observe import records
+from saferollout.observe.vanished import KEPT_SECONDS
+from saferollout.sim.disruption import EVICTED, disrupted
 from saferollout.sim.elbv2.config import TargetGroupConfig
 from saferollout.sim.nodes import new_node
+from saferollout.sim.objects import is_deleting
 from saferollout.sim.resources import DEPLOYMENTS, NODES, PODS, REPLICA_SETS, SERVICES
 from saferollout.sim.store import ApiError, Change, Object
 from saferollout.sim.target_group_bindings import TARGET_GROUP_BINDINGS
@@ -179,6 +182,26 @@ class Site:
         for node in self._nodes(zone):
             self.store.remove(NODES, None, node)
 
+    def pods_on(self, node: str) -> frozenset[str]:
+        """Return the names of the pods on a node that are not on their way out."""
+        on = (pod for pod in self.pods if pod["spec"].get("nodeName") == node and not is_deleting(pod))
+        return frozenset(pod["metadata"]["name"] for pod in on)
+
+    def drain(self, node: str) -> None:
+        """Do what ``kubectl drain`` does where no budget is in its way."""
+        self._set_unschedulable(node, to=True)
+        for name in self.pods_on(node):
+            pod = self.store.get(PODS, NAMESPACE, name)
+            self.store.update_status(PODS, disrupted(pod, EVICTED, self.timeline.now))
+            self.store.delete(PODS, NAMESPACE, name)
+
+    def uncordon(self, node: str) -> None:
+        """Let pods on the node again."""
+        self._set_unschedulable(node, to=False)
+
+    def _set_unschedulable(self, node: str, *, to: bool) -> None:
+        self.store.patch(NODES, None, node, lambda found: found["spec"].update(unschedulable=to))
+
     def restore_zone(self, zone: str) -> None:
         """Have new nodes in the zone, under the names of those that were lost."""
         for node in self._nodes(zone):
@@ -226,6 +249,7 @@ class Operator:
         self._tuning = Tuning(least_fence=3.0, settle=0.5, stale_after=3 * site.setting.poll)
         self._answers: dict[str, TargetGroup] = {}
         self._read_before: dict[str, tuple[str, Any]] = {}
+        self._vanished: list[tuple[float, Pod]] = []
         site.store.subscribe(self._changed)
         self._look_in(0.0)
 
@@ -243,9 +267,14 @@ class Operator:
         self.alive = True
         self.die_after = None
         self._answers = {}
+        self._vanished = []
         self._look_in(0.0)
 
     def _changed(self, change: Change) -> None:
+        if change.resource is PODS and change.type == "DELETED" and change.old is not None and self.alive:
+            pod = records.pod(change.old)
+            if pod is not None and pod.disruption is not None:
+                self._vanished.append((self.site.timeline.now, pod))
         if change.resource in (DEPLOYMENTS, REPLICA_SETS, PODS):
             self._look_in(self.site.setting.latency)
 
@@ -294,6 +323,7 @@ class Operator:
             pods=tuple(each for each in pods if each is not None),
             target_groups=tuple(self._ask(arn) for arn in self.site.world.groups),
             deleting=self.deleting,
+            vanished=tuple(pod for at, pod in self._vanished if now - at <= KEPT_SECONDS),
         )
 
     def _read(self, parse: Any, raw: Object) -> Any:

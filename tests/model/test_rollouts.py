@@ -14,7 +14,7 @@ from model.watcher import ZONE, Watcher
 from saferollout.api.names import COST_BEFORE_ANNOTATION, DELETION_COST_ANNOTATION, LEDGER_ANNOTATION
 from saferollout.api.reasons import Reason
 from saferollout.sim.objects import annotations_of, is_deleting, labels_of
-from saferollout.sim.resources import REPLICA_SETS
+from saferollout.sim.resources import NODES, REPLICA_SETS
 from saferollout.sim.store import Object
 
 EXAMPLES = int(os.environ.get("SAFEROLLOUT_EXAMPLES", "100"))
@@ -253,6 +253,40 @@ def test_given_a_zone_that_is_lost_in_the_middle_then_nothing_that_is_needed_goe
     assert site.operator.last.reason in {Reason.COMPLETE, Reason.ZONE_FLOOR}
     if floor == 0:
         assert_completed(site, watcher, "v2")
+
+
+@rollouts(2)
+@given(
+    setting=sites(most=8),
+    drains=st.lists(st.tuples(st.floats(0.0, 200.0), st.integers(0, 7)), min_size=1, max_size=4),
+)
+def test_given_nodes_that_are_drained_in_the_middle_then_the_rollout_completes_and_has_counted_what_it_lost(
+    setting: Setting, drains: list[tuple[float, int]]
+) -> None:
+    site, watcher = at_rest(setting)
+    nodes = sorted(node["metadata"]["name"] for node in site.store.list(NODES))
+    site.change_image("v2")
+    site.run(1.0)
+    for after, number in drains:
+        site.run(after)
+        node = nodes[number % len(nodes)]
+        counts = "startedAt" in site.operator.status
+        taken = site.pods_on(node)
+        watcher.excused |= taken
+        before = lost(site)
+        site.drain(node)
+        site.run(1.0)
+        assert lost(site) == before + (len(taken) if counts else 0)
+        site.uncordon(node)
+    site.run_until(lambda: is_at_rest(site) and image(site) == {"web:v2"}, LONG, step=5.0)
+    # What replaces lost pods is no step of the rollout.
+    watcher.breaches = [each for each in watcher.breaches if each.promise != "S3"]
+    assert_completed(site, watcher, "v2")
+
+
+def lost(site: Site) -> int:
+    """Return how many pods the status says were lost."""
+    return sum(each["pods"] for each in site.operator.status.get("lost") or ())
 
 
 @rollouts(3)

@@ -28,8 +28,8 @@ class Breach:
 class Watcher:
     """Judges every retirement at the moment it happens, and every creation of a pod.
 
-    ``floors`` are taken when watching begins. A retirement is a pod of the Deployment that gets its
-    ``deletionTimestamp`` from the ReplicaSet controller.
+    ``floors`` are taken when watching begins. ``excused`` are the names of pods that others take. A retirement
+    is a pod of the Deployment that gets its ``deletionTimestamp`` from the ReplicaSet controller.
     """
 
     def __init__(self, site: Site) -> None:
@@ -37,6 +37,7 @@ class Watcher:
         self.breaches: list[Breach] = []
         self.retired: list[tuple[str, Address | None, int]] = []
         self.passed: set[str] = set()
+        self.excused: set[str] = set()
         self.begun = site.timeline.now
         self.floors = self._floors()
         site.store.subscribe(self._changed)
@@ -97,6 +98,8 @@ class Watcher:
 
     def _retired(self, before: Object) -> None:
         name, replicas = before["metadata"]["name"], self.site.deployment["spec"]["replicas"]
+        if name in self.excused:
+            return
         serving = self.serving()
         served = self._serves(before)
         least = replicas - self.step if self.site.policy.max_unavailable else replicas

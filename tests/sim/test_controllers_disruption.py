@@ -116,19 +116,6 @@ def test_pods_of_a_deleted_node_are_failed_ones_before_they_are_gone() -> None:
     assert seen[-1]["status"]["phase"] == "Failed"
 
 
-def test_pods_of_a_node_that_is_back_in_time_are_left_alone() -> None:
-    cluster = Cluster()
-    cluster.deploy()
-    cluster.settle()
-    dead = cluster.pods()[0]
-    node = cluster.store.get(NODES, None, dead["spec"]["nodeName"])
-    cluster.store.delete(NODES, None, dead["spec"]["nodeName"])
-    cluster.run(1)
-    cluster.store.create(NODES, node)
-    cluster.run(QUARANTINE + 1)
-    assert key_of(dead) in map(key_of, cluster.store.list(PODS))
-
-
 NO_SCHEDULE = {"key": "mine", "value": "1", "effect": "NoSchedule"}
 
 

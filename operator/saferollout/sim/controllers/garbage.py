@@ -57,9 +57,7 @@ class GarbageCollector:
                         self._store.delete(resource, *key_of(obj))
 
     def _clear(self, node: str) -> None:
-        """End the pods of a node that has not come back, as failed ones (``podgc``)."""
-        if any(each["metadata"]["name"] == node for each in self._store.list(NODES)):
-            return
+        """End the pods of a node that was deleted, as failed ones (``podgc``)."""
         for pod in self._store.list(PODS):
             if pod["spec"].get("nodeName") == node:
                 failed = disrupted(pod, ORPHANED, self._timeline.now, phase="Failed")
