@@ -28,8 +28,8 @@ class Breach:
 class Watcher:
     """Judges every retirement at the moment it happens, and every creation of a pod.
 
-    ``floors`` are taken when watching begins. ``excused`` are the names of pods that others take. A retirement
-    is a pod of the Deployment that gets its ``deletionTimestamp`` from the ReplicaSet controller.
+    ``floors`` are taken when watching begins. ``excused`` are the names of pods that others take. A
+    retirement is a pod of the Deployment that gets its ``deletionTimestamp`` from the ReplicaSet controller.
     """
 
     def __init__(self, site: Site) -> None:
