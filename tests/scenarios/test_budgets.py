@@ -116,7 +116,7 @@ async def test_given_a_taint_then_pods_that_do_not_tolerate_it_go_elsewhere_and_
     app = App(name="tainted", replicas=1, startup="1s")
     nodes = (await stage.kubectl("get", "nodes", "-o", "jsonpath={.items[*].metadata.name}")).split()
     for node in nodes:
-        await stage.kubectl("taint", node, "example.org/mine=1:NoSchedule")
+        await stage.kubectl("taint", "node", node, "example.org/mine=1:NoSchedule")
     try:
         await stage.apply(app.deployment())
 
@@ -132,4 +132,4 @@ async def test_given_a_taint_then_pods_that_do_not_tolerate_it_go_elsewhere_and_
         await stage.kubectl("rollout", "status", f"deployment/{app.name}", "--timeout=20s")
     finally:
         for node in nodes:
-            await stage.kubectl("taint", node, "example.org/mine:NoSchedule-")
+            await stage.kubectl("taint", "node", node, "example.org/mine:NoSchedule-")
