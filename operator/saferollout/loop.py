@@ -24,8 +24,9 @@ from saferollout.api.reasons import Reason
 from saferollout.api.recall import memory_of, read_status
 from saferollout.api.report import report
 from saferollout.api.status import Status
+from saferollout.decide import takeovers
 from saferollout.decide.decision import Decision, Move, Note
-from saferollout.decide.observation import Exposure, Lost, Observation, Policy, Problem, TargetGroup
+from saferollout.decide.observation import Exposure, Lost, Memory, Observation, Policy, Problem, TargetGroup
 from saferollout.decide.phases import decide
 from saferollout.observe.backoff import Backoff
 from saferollout.observe.cluster import Cluster
@@ -192,7 +193,7 @@ class Loop:
             name=found.name,
             policy=policy,
             tuning=options.tuning,
-            memory=memory_of(status),
+            memory=_remembered(status, found.generation),
             target_groups=groups,
             problems=tuple(problems),
             deleting=found.deleting,
@@ -294,6 +295,12 @@ def _count_lost(before: Iterable[Lost], after: Iterable[Lost]) -> None:
     known = {each.by: each.pods for each in before}
     for each in after:
         metrics.LOST.labels(each.by).inc(max(0, each.pods - known.get(each.by, 0)))
+
+
+def _remembered(status: Status, generation: int) -> Memory:
+    """What the status remembers; who wrote which field is no more of interest when the spec is another."""
+    memory = memory_of(status)
+    return memory if status.observed_generation == generation else takeovers.forget(memory)
 
 
 def _already_wrapped(holder: SafeRollout) -> Problem:

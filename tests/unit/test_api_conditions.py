@@ -41,6 +41,7 @@ def test_what_is_complete_is_ready() -> None:
         "ZonesSafe": TRUE,
         "PodsAreTargets": UNKNOWN,
         "ScaleDownOrdered": TRUE,
+        "FieldsKept": TRUE,
     }
 
 

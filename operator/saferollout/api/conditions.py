@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from saferollout.api.fields_kept import fields_kept
 from saferollout.api.reasons import EXPLANATIONS, ConditionType, Phase, Reason
-from saferollout.api.status import Condition
+from saferollout.api.status import FALSE, TRUE, UNKNOWN, Condition
 from saferollout.decide.decision import GroupCount, Picture
 from saferollout.decide.gates import shortened
 from saferollout.decide.observation import Problem
-
-TRUE, FALSE, UNKNOWN = "True", "False", "Unknown"
 
 _IN_PROGRESS = frozenset({Phase.PROGRESSING, Phase.ROLLING_BACK, Phase.HOLDING, Phase.PAUSED})
 
@@ -77,6 +76,7 @@ def conditions(
             *_verdicts(found),
             _pods_are_targets(picture.groups),
             _scale_down_ordered(picture),
+            fields_kept(picture.takeovers),
         )
     )
 

@@ -26,6 +26,7 @@ ACTION_ANNOTATION: Final = f"{GROUP}/action"
 TOUCH_ANNOTATION: Final = f"{GROUP}/touch-dummy"
 """On a SafeRollout: a change for the sake of change. The name is kopf's, which takes it off again."""
 
+LAST_APPLIED_ANNOTATION: Final = "kubectl.kubernetes.io/last-applied-configuration"
 DELETION_COST_ANNOTATION: Final = "controller.kubernetes.io/pod-deletion-cost"
 POD_TEMPLATE_HASH_LABEL: Final = "pod-template-hash"
 ZONE_LABEL: Final = "topology.kubernetes.io/zone"

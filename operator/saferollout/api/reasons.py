@@ -29,6 +29,7 @@ class ConditionType(StrEnum):
     ZONES_SAFE = "ZonesSafe"
     PODS_ARE_TARGETS = "PodsAreTargets"
     SCALE_DOWN_ORDERED = "ScaleDownOrdered"
+    FIELDS_KEPT = "FieldsKept"
 
 
 class Reason(StrEnum):

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from saferollout.api.reasons import Reason
 from saferollout.api.status import DrainingTarget, Status
-from saferollout.decide.observation import Chosen, Draining, Exposure, Failed, Lost, Memory
+from saferollout.decide.observation import Chosen, Draining, Exposure, Failed, Lost, Memory, Takeover
 
 _Path = tuple[int | str, ...]
 
@@ -60,6 +60,11 @@ def memory_of(status: Status) -> Memory:
         exposure=_exposure(status),
         draining=tuple(_draining(each) for each in status.draining),
         lost=tuple(Lost(each.by, each.pods, each.leaving) for each in status.lost),
+        ledger=status.ledger,
+        takeovers=tuple(
+            Takeover(each.field, each.manager, each.times, each.since, each.latest)
+            for each in status.takeovers
+        ),
     )
 
 

@@ -20,6 +20,7 @@ from saferollout.api.status import (
     Status,
     StepStatus,
     Summary,
+    TakeoverStatus,
     TargetGroupStatus,
     ZoneStatus,
 )
@@ -84,6 +85,10 @@ def report(
         draining=_draining(memory.draining, {group.arn: group.name for group in picture.groups}),
         exposure=_exposure(memory.exposure),
         lost=tuple(LostPods.model_validate(each, from_attributes=True) for each in memory.lost),
+        ledger=memory.ledger,
+        takeovers=tuple(
+            TakeoverStatus.model_validate(each, from_attributes=True) for each in memory.takeovers
+        ),
         summary=Summary(
             step=f"{picture.step}/{picture.steps}" if picture.steps else None,
             updated=f"{picture.updated}/{picture.desired}",

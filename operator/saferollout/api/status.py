@@ -157,12 +157,26 @@ class LostPods(Model):
     )
 
 
+class TakeoverStatus(Model):
+    """A field of the Deployment that somebody else writes too."""
+
+    field: str = Field(description="Name of the field in the Deployment's spec.")
+    manager: str = Field(description="Who wrote it last, by managedFields. Empty if nobody is named there.")
+    times: NonNegativeInt = Field(description="How often the operator has written it again.")
+    since: MicroTime = Field(description="When that was first.")
+    latest: MicroTime = Field(description="When it was last.")
+
+
 class Summary(Model):
     """Ready-made columns of kubectl get, which cannot compose them itself."""
 
     step: str | None = Field(default=None, description="Steps released, of all: 3/10.")
     updated: str | None = Field(default=None, description="Pods of the target revision, of all: 3/10.")
     zones: str | None = Field(default=None, description="Serving pods by zone: 1a=4 1b=3 1c=4.")
+
+
+TRUE, FALSE, UNKNOWN = "True", "False", "Unknown"
+"""What the status of a condition is."""
 
 
 class Condition(Model):
@@ -235,6 +249,16 @@ class Status(Model):
         default=(),
         description="Pods that somebody else took, in the rollout in progress or the last one.",
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["by"]},
+    )
+    ledger: str | None = Field(
+        default=None,
+        description="Copy of the annotation saferollout.dev/ledger of the Deployment: what the user has in "
+        "the fields that are changed. For when somebody takes the annotation away or brings back an old one.",
+    )
+    takeovers: tuple[TakeoverStatus, ...] = Field(
+        default=(),
+        description="Fields of the Deployment that somebody else writes too. See the condition FieldsKept.",
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["field"]},
     )
     summary: Summary | None = Field(default=None, description="Ready-made columns of kubectl get.")
     conditions: tuple[Condition, ...] = Field(

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from saferollout.api.reasons import Reason
 from saferollout.decide.ledger import Ledger, Settings
-from saferollout.decide.observation import Asked, Memory
+from saferollout.decide.observation import Asked, Memory, Takeover
 
 
 class Move(StrEnum):
@@ -122,8 +122,9 @@ class GroupCount:
 class Picture:
     """The rollout in numbers, as the status shows it.
 
-    ``foreign_costs`` are the names of pods that have a deletion cost of somebody else's. ``rolling_back``:
-    the rollout leads back from a revision that has failed.
+    ``foreign_costs`` are the names of pods that have a deletion cost of somebody else's, ``takeovers`` the
+    fields of the Deployment that somebody else writes too. ``rolling_back``: the rollout leads back from a
+    revision that has failed.
     """
 
     desired: int = 0
@@ -135,6 +136,7 @@ class Picture:
     groups: tuple[GroupCount, ...] = ()
     foreign_costs: tuple[str, ...] = ()
     rolling_back: bool = False
+    takeovers: tuple[Takeover, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

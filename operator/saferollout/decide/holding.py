@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 
 from saferollout.api.reasons import Reason
-from saferollout.decide import fences, gates, moves
+from saferollout.decide import fences, gates, moves, takeovers
 from saferollout.decide.decision import Decision, Wait
 from saferollout.decide.rollout import Rollout
 from saferollout.decide.waiting import SOON, waiting
@@ -56,13 +56,23 @@ def _is_loose(rollout: Rollout) -> bool:
         return False
     if rollout.releasing:
         return _release_is_lost(rollout)
-    return not rollout.deployment.paused or _lacks_wall(rollout)
+    if rollout.deployment.paused:
+        return _lacks_wall(rollout)
+    return not takeovers.pause_is_left(rollout) or _is_open(rollout)
 
 
 def _lacks_wall(rollout: Rollout) -> bool:
-    """Whether nothing but its new pods' youth keeps a paused Deployment from retiring its old pods."""
+    """Whether a paused Deployment would retire its old pods if somebody scaled down to its new ones."""
     ours = rollout.ledger is not None and not rollout.users.paused
-    return ours and rollout.last_batch and rollout.deployment.min_ready_seconds < fences.WALL
+    behind = rollout.deployment.min_ready_seconds >= fences.WALL
+    return ours and not behind and takeovers.wall_is_kept(rollout)
+
+
+def _is_open(rollout: Rollout) -> bool:
+    """Whether a Deployment that somebody keeps un-paused is not held by its wall alone."""
+    if rollout.deployment.min_ready_seconds < fences.WALL or rollout.deployment.strategy.max_unavailable != 0:
+        return True
+    return rollout.unsettled is None and moves.differs(moves.pause(rollout), rollout)
 
 
 def _release_is_lost(rollout: Rollout) -> bool:

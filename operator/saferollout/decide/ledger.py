@@ -1,14 +1,15 @@
 """What the operator has changed on a Deployment, and what the user had there: one annotation.
 
 A field is in the ledger exactly while its value is the operator's. What the user had is kept beside it,
-so that giving it back needs no memory but the Deployment itself.
+so that giving it back needs no memory but the Deployment itself. Others may take the annotation away, or
+put an old one in its place (docs/findings.md, 14): that is seen by a copy in the status.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, get_type_hints
 
 from saferollout.decide.observation import Deployment, Strategy
@@ -43,16 +44,51 @@ class Release:
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """``users``: the values to give back. ``ours``: the operator's, by the same names."""
+    """``users``: the values to give back. ``ours``: the operator's, by the same names.
+
+    ``at`` is when it was decided on (seconds since the epoch), ``of`` the UID of the Deployment.
+    """
 
     users: Mapping[str, Any] = field(default_factory=dict)
     ours: Mapping[str, Any] = field(default_factory=dict)
     release: Release | None = None
+    at: float = field(default=0.0, compare=False)
+    of: str = field(default="", compare=False)
 
 
 def live_settings(deployment: Deployment) -> Settings:
     """Return the settings as they are on the Deployment now, whoever they are from."""
     return Settings(**{name: getattr(deployment, name) for name in SETTINGS})
+
+
+def in_force(deployment: Deployment, copy: str | None) -> Ledger | None:
+    """Return what the operator has changed, by the annotation and by the ``copy`` of it in the status.
+
+    The later of the two knows what the user has. Which of them has come to pass is not known to an operator
+    that died between two writes: a value is the operator's if it is so by either. A release is only ever on
+    record in the annotation.
+    """
+    noted, kept = (_of(deployment, read(text)) for text in (deployment.ledger, copy))
+    if noted is None or kept is None:
+        return noted or (replace(kept, release=None) if kept else None)
+    earlier, later = sorted((noted, kept), key=lambda each: each.at)
+    live = live_settings(deployment)
+    left = [
+        name
+        for name, value in earlier.ours.items()
+        if getattr(live, name) == value and name in earlier.users and later.ours.get(name) != value
+    ]
+    return Ledger(
+        users={**{name: earlier.users[name] for name in left}, **later.users},
+        ours={**later.ours, **{name: earlier.ours[name] for name in left}},
+        release=noted.release,
+        at=later.at,
+        of=later.of,
+    )
+
+
+def _of(deployment: Deployment, ledger: Ledger | None) -> Ledger | None:
+    return ledger if ledger is not None and ledger.of in {"", deployment.uid} else None
 
 
 def users_settings(deployment: Deployment, ledger: Ledger | None) -> Settings:
@@ -68,7 +104,9 @@ def users_settings(deployment: Deployment, ledger: Ledger | None) -> Settings:
     return Settings(**{name: given.get(name, getattr(live, name)) for name in SETTINGS})
 
 
-def keep(users: Settings, ours: Settings, release: Release | None = None) -> Ledger | None:
+def keep(
+    users: Settings, ours: Settings, release: Release | None = None, *, at: float = 0.0, of: str = ""
+) -> Ledger | None:
     """Return the ledger for putting ``ours`` in place of ``users``; ``None`` if there is nothing to keep."""
     changed = [name for name in SETTINGS if getattr(users, name) != getattr(ours, name)]
     if not changed and release is None:
@@ -77,6 +115,8 @@ def keep(users: Settings, ours: Settings, release: Release | None = None) -> Led
         users={name: getattr(users, name) for name in changed},
         ours={name: getattr(ours, name) for name in changed},
         release=release,
+        at=at,
+        of=of,
     )
 
 
@@ -95,6 +135,8 @@ def read(text: str | None) -> Ledger | None:
             users=_settings(content.get("users", {})),
             ours=_settings(content.get("ours", {})),
             release=Release(**_typed(Release, release)) if release else None,
+            at=float(content.get("at", 0.0)),
+            of=str(content.get("of", "")),
         )
     except (ValueError, TypeError, AttributeError, KeyError, RecursionError):
         return None

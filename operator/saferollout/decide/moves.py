@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from saferollout.decide import fences
+from saferollout.decide import fences, takeovers
 from saferollout.decide.decision import Change, Move
 from saferollout.decide.ledger import Release, Settings, keep, live_settings
 from saferollout.decide.observation import ReplicaSet, Strategy
@@ -17,6 +17,8 @@ def rest(rollout: Rollout, move: Move) -> Change:
     Until the operator sees a new template, the Deployment can then only add the pods of the first step; a
     single one, which may wait for a node, where steps are made in place.
     """
+    if "strategy" in takeovers.lasting(rollout):
+        return _change(move, rollout, rollout.users)
     as_written = not rollout.in_place and rollout.first_step == rollout.step_size
     strategy = _strategy(rollout.observation.policy.max_surge if as_written else rollout.first_step)
     return _change(move, rollout, replace(rollout.users, strategy=strategy))
@@ -25,16 +27,17 @@ def rest(rollout: Rollout, move: Move) -> Change:
 def pause(rollout: Rollout) -> Change:
     """Hold the Deployment at the sizes it has.
 
-    ``maxSurge`` is set so that they are what a paused Deployment keeps (kubernetes ``scale``). With the
-    target complete the pause protects no old pod, and a wall is put up as well (kubernetes ``IsSaturated``);
-    in place always, for there the new pods may be few and the target complete with one that has no node yet.
+    ``maxSurge`` is set so that they are what a paused Deployment keeps (kubernetes ``scale``). A wall is put
+    up as well: with the target complete the pause protects no old pod (kubernetes ``IsSaturated``), and it is
+    complete as soon as somebody scales down to it; and behind the wall it does no harm to be un-paused.
     """
     if rollout.in_place:
         settings = _fenced(rollout, fences.WALL, _strategy(rollout.surplus, 0 if rollout.surplus else 1))
         return _change(Move.PAUSE, rollout, replace(settings, paused=True))
     excess = rollout.surplus or rollout.first_step
-    last = rollout.last_batch or (rollout.new == 0 and excess >= rollout.deployment.replicas)
-    settings = replace(_fenced(rollout, fences.WALL if last else None, _strategy(excess)), paused=True)
+    fence = fences.WALL if takeovers.wall_is_kept(rollout) else None
+    paused = rollout.deployment.paused or not takeovers.pause_is_left(rollout)
+    settings = replace(_fenced(rollout, fence, _strategy(excess)), paused=paused)
     return _change(Move.PAUSE, rollout, settings)
 
 
@@ -74,7 +77,7 @@ def put_back(rollout: Rollout, before: ReplicaSet) -> Change:
 
 def give_back(rollout: Rollout) -> Change | None:
     """Everything as the user has it, and no trace; ``None`` if it is so already."""
-    if rollout.deployment.ledger is None:
+    if rollout.deployment.ledger is None and rollout.users == live_settings(rollout.deployment):
         return None
     return _change(Move.GIVE_BACK, rollout, rollout.users)
 
@@ -85,7 +88,8 @@ def differs(change: Change, rollout: Rollout) -> bool:
 
 
 def _change(move: Move, rollout: Rollout, settings: Settings, release: Release | None = None) -> Change:
-    return Change(move, settings, keep(rollout.users, settings, release))
+    ledger = keep(rollout.users, settings, release, at=rollout.observation.now, of=rollout.deployment.uid)
+    return Change(move, settings, ledger)
 
 
 def _fenced(rollout: Rollout, fence: int | None, strategy: Strategy) -> Settings:

@@ -68,6 +68,10 @@ class Deployment:
     deleting: bool = False
     labels: Labels = frozenset()
     leave: Leave = Leave()
+    writers: tuple[tuple[str, str], ...] = ()
+    """Who wrote a field last that the operator also writes, by its name in the record; never the operator."""
+    deadline_declared: bool = False
+    """Whether the manifest that is applied has ``progressDeadlineSeconds`` in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -352,6 +356,21 @@ class Failed:
 
 
 @dataclass(frozen=True, slots=True)
+class Takeover:
+    """A field of the Deployment that somebody else has written over the operator's value.
+
+    ``field`` is its name in the API (``minReadySeconds``), ``manager`` the last writer by ``managedFields``,
+    ``times`` how often the operator has written it again; ``since`` and ``latest`` are seconds.
+    """
+
+    field: str
+    manager: str
+    times: int
+    since: float
+    latest: float
+
+
+@dataclass(frozen=True, slots=True)
 class Memory:
     """What the status remembers because the cluster cannot tell it.
 
@@ -365,6 +384,8 @@ class Memory:
     ``baking_since``: since when all new pods have served and all old targets been drained.
     ``approved``: how many of the points of approval have been passed. ``skipped``: gates that somebody has
     had skipped for the next release, at ``skipped_at``. ``failed``: what was rolled back, or is to be.
+    ``ledger`` is a copy of the Deployment's annotation, which others may take away or replace by an old one.
+    ``takeovers``: fields of the Deployment that somebody else writes too.
     """
 
     stable: str | None = None
@@ -388,6 +409,8 @@ class Memory:
     skipped_at: float | None = None
     failed: Failed | None = None
     lost: tuple[Lost, ...] = ()
+    ledger: str | None = None
+    takeovers: tuple[Takeover, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

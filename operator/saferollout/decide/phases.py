@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from saferollout.api.reasons import Reason
-from saferollout.decide import actions, failing, holding, losses, remember, resting, stepping
+from saferollout.decide import actions, failing, holding, losses, remember, resting, stepping, takeovers
 from saferollout.decide.decision import Decision, Picture, Wait
 from saferollout.decide.observation import Observation
 from saferollout.decide.rollout import Rollout
@@ -51,7 +51,8 @@ def decide(seen: Observation) -> Decision:
 
 
 def _by_stages(rollout: Rollout) -> Decision:
-    return next(decision for stage in STAGES if (decision := stage(rollout)) is not None)
+    decision = next(decision for stage in STAGES if (decision := stage(rollout)) is not None)
+    return remember.changed(takeovers.counted(decision, rollout))
 
 
 def _without_deployment(seen: Observation) -> Decision:

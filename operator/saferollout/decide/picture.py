@@ -29,6 +29,7 @@ def picture_of(rollout: Rollout) -> Picture:
         step=steps.index(rollout.planned_steps, rollout.new),
         steps=len(rollout.planned_steps),
         zones=_zones(rollout),
+        takeovers=rollout.observation.memory.takeovers,
         foreign_costs=ranking.foreign_costs(rollout.live),
         groups=tuple(_group(group) for group in rollout.observation.target_groups),
         rolling_back=rollout.rolling_back and rollout.in_progress,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from saferollout.decide import draining, exposure, gates, losses, zones
+from saferollout.decide import draining, exposure, gates, ledger, losses, takeovers, zones
+from saferollout.decide.decision import Decision, Move
 from saferollout.decide.observation import Draining, Failed, Memory, Pod
 from saferollout.decide.rollout import Rollout
 
@@ -49,7 +50,17 @@ def remember(rollout: Rollout) -> Memory:
         started_at=memory.started_at or rollout.observation.now,
         floors=memory.floors if memory.floors is not None or not known else tuple(floors.items()),
         serving_since=_serving_since(rollout) if known else None,
+        takeovers=takeovers.at_the_start(rollout) if before.started_at is None else before.takeovers,
     )
+
+
+def changed(decision: Decision) -> Decision:
+    """Return the decision with a copy of the ledger it writes, kept until nothing is to give back."""
+    change = decision.change
+    if change is None or change.move is Move.GIVE_BACK:
+        return decision
+    text = None if change.ledger is None else ledger.write(change.ledger)
+    return replace(decision, memory=replace(decision.memory, ledger=text))
 
 
 def released(memory: Memory, victims: Iterable[Pod], rollout: Rollout) -> Memory:
@@ -78,7 +89,15 @@ def completed(revision: str, rollout: Rollout) -> Memory:
     """Return what is remembered of a rollout that has ended: its revision, how it went, what it was for."""
     memory = rollout.observation.memory
     failed = memory.failed if rollout.rolling_back else None
-    return Memory(stable=revision, target=revision, exposure=memory.exposure, lost=memory.lost, failed=failed)
+    return Memory(
+        stable=revision,
+        target=revision,
+        exposure=memory.exposure,
+        lost=memory.lost,
+        failed=failed,
+        ledger=memory.ledger,
+        takeovers=memory.takeovers,
+    )
 
 
 def _all_new_serve(rollout: Rollout) -> bool:

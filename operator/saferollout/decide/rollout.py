@@ -25,7 +25,7 @@ class Rollout:
     @cached_property
     def ledger(self) -> Ledger | None:
         """What the operator has changed on the Deployment; ``None`` if it is not adopted."""
-        return ledgers.read(self.deployment.ledger)
+        return ledgers.in_force(self.deployment, self.observation.memory.ledger)
 
     @cached_property
     def users(self) -> Settings:

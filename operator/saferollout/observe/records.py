@@ -20,10 +20,13 @@ import orjson
 from saferollout.api.names import (
     COST_BEFORE_ANNOTATION,
     DELETION_COST_ANNOTATION,
+    FIELD_MANAGER,
+    LAST_APPLIED_ANNOTATION,
     LEDGER_ANNOTATION,
     POD_TEMPLATE_HASH_LABEL,
     ZONE_LABEL,
 )
+from saferollout.decide.ledger import SETTINGS
 from saferollout.decide.observation import (
     FINISHED,
     ContainerPort,
@@ -35,6 +38,7 @@ from saferollout.decide.observation import (
     ReplicaSet,
     Strategy,
 )
+from saferollout.decide.takeovers import API_NAMES
 from saferollout.observe.roles import Role
 
 Raw = Mapping[str, Any]
@@ -139,6 +143,8 @@ def deployment(raw: Raw) -> Deployment:
         deleting="deletionTimestamp" in meta,
         labels=_template_labels(spec["template"]),
         leave=_leave(spec["template"]),
+        writers=_writers(meta),
+        deadline_declared=_deadline_declared(meta),
     )
 
 
@@ -289,6 +295,37 @@ def _strategy(raw: Raw) -> Strategy:
         max_surge=numbers.get("maxSurge", DEFAULT_SURGE),
         max_unavailable=numbers.get("maxUnavailable", DEFAULT_UNAVAILABLE),
     )
+
+
+def _writers(meta: Raw) -> tuple[tuple[str, str], ...]:
+    """Who else wrote each of the operator's fields last, by ``managedFields``."""
+    latest: dict[str, tuple[str, str]] = {}
+    for entry in meta.get("managedFields") or ():
+        manager = entry.get("manager", "")
+        if manager == FIELD_MANAGER or entry.get("subresource"):
+            continue
+        written = (entry.get("fieldsV1") or {}).get("f:spec") or {}
+        for name in SETTINGS:
+            if f"f:{API_NAMES[name]}" in written:
+                latest[name] = max(latest.get(name, ("", "")), (entry.get("time", ""), manager))
+    return _shared_writers(tuple((name, manager) for name, (_, manager) in sorted(latest.items())))
+
+
+def _deadline_declared(meta: Raw) -> bool:
+    """Whether somebody applies ``progressDeadlineSeconds``, on the server's side or the client's.
+
+    That a field has a writer does not say so: who creates a Deployment owns the defaults as well.
+    """
+    applied = (each for each in meta.get("managedFields") or () if each.get("operation") == "Apply")
+    return '"progressDeadlineSeconds"' in _annotations(meta).get(LAST_APPLIED_ANNOTATION, "") or any(
+        "f:progressDeadlineSeconds" in ((each.get("fieldsV1") or {}).get("f:spec") or {}) for each in applied
+    )
+
+
+@lru_cache(maxsize=1024)
+def _shared_writers(writers: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+    """The one tuple that all Deployments with these writers share."""
+    return writers
 
 
 def _controller(meta: Raw, kind: str) -> str | None:

@@ -54,8 +54,8 @@ def test_a_deployment_that_was_never_adopted_is_left_alone_while_something_is_wr
     assert (decision.reason, decision.change) == (Reason.INVALID_SPEC, None)
 
 
-def test_a_paused_deployment_whose_target_is_complete_is_given_a_wall() -> None:
-    seen = edited(rolling(3, new=2, old=2), replicas=2)
+def test_a_paused_deployment_is_given_a_wall_before_somebody_scales_down_to_its_new_pods() -> None:
+    seen = edited(rolling(3, new=2, old=2), min_ready_seconds=0)
     decision = decide(seen)
     assert decision.change is not None
     assert decision.change.move is Move.PAUSE

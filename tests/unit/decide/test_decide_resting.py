@@ -101,7 +101,14 @@ def test_a_rollout_that_has_ended_is_told_once_and_then_forgotten() -> None:
     assert [note.reason for note in decision.notes] == ["RolloutCompleted"]
     again = decide(acted(rested, decision))
     assert (again.finished, again.notes) == (None, ())
-    kept = Memory("v2", "v2", Reason.COMPLETE, waiting_since=rested.now, exposure=decision.memory.exposure)
+    kept = Memory(
+        "v2",
+        "v2",
+        Reason.COMPLETE,
+        waiting_since=rested.now,
+        exposure=decision.memory.exposure,
+        ledger=rested.memory.ledger,
+    )
     assert again.memory == kept
 
 
