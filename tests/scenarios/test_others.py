@@ -297,7 +297,7 @@ async def test_given_a_gitops_tool_that_syncs_all_the_time_then_nobody_fights(
     before = await stage.deployment(app)
     async with gitops(stage, app, how) as tool:
         await stage.apply(app.rollout())
-        await _quiet(stage, app, within=30)
+        await _quiet(stage, app, seconds=2 * SYNC, within=30)
         # A strategy that is left to the tool lets Kubernetes act by it until the operator has paused.
         spared = 1 if "strategy" in MANIFESTS[manifest] else 0
         async with stage.observed(app, max_unavailable=spared) as seen:
@@ -305,7 +305,7 @@ async def test_given_a_gitops_tool_that_syncs_all_the_time_then_nobody_fights(
             begun, synced = writes(stage, app), tool.syncs
             tool.app = replace(app, image="web:2")
             await stage.until(lambda: _runs(stage, app, "web:2"), "web:2 is rolled out", within=120)
-            await _quiet(stage, app, within=30)
+            await _quiet(stage, app, seconds=10, within=40)
             steps = (await stage.status(app))["history"][0]["steps"]
             made, foreign = writes(stage, app) - begun, tool.syncs - synced
         told = await condition(stage, app)
@@ -330,11 +330,11 @@ async def _runs(stage: Stage, app: App, image: str) -> bool:
     return images == {image} and status.get("phase") == "Idle" and bool(status.get("history"))
 
 
-async def _quiet(stage: Stage, app: App, within: float) -> None:
-    """Wait until nobody has written the Deployment for ten seconds, however often it was synced."""
+async def _quiet(stage: Stage, app: App, seconds: float, within: float) -> None:
+    """Wait until nothing has changed the Deployment for so long, however often it was synced."""
     deadline = time.monotonic() + within
     version, since = "", time.monotonic()
-    while time.monotonic() - since < 10:
+    while time.monotonic() - since < seconds:
         found = (await stage.get("deployment", app.name))["metadata"]["resourceVersion"]
         if found != version:
             version, since = found, time.monotonic()

@@ -4,7 +4,7 @@ from saferollout.api.conditions import FALSE, TRUE, UNKNOWN, conditions
 from saferollout.api.reasons import EXPLANATIONS, ConditionType, Phase, Reason
 from saferollout.api.status import Condition
 from saferollout.decide.decision import GroupCount, Picture
-from saferollout.decide.observation import Problem
+from saferollout.decide.observation import Problem, Takeover
 
 
 def told(
@@ -119,6 +119,42 @@ def test_costs_of_somebody_elses_are_told_of() -> None:
     verdict = told(Reason.COMPLETE, picture=picture)["ScaleDownOrdered"]
     assert (verdict.status, verdict.reason) == (FALSE, "ForeignCosts")
     assert verdict.message.startswith("web-1, web-2, web-3 and 1 more: the deletion cost is somebody else's")
+
+
+def taken(field: str, times: int = 3) -> Takeover:
+    return Takeover(field, "argocd-controller", times, since=100, latest=160)
+
+
+def test_one_who_writes_a_field_once_or_twice_has_not_taken_it() -> None:
+    picture = Picture(takeovers=(taken("strategy", 2),))
+    assert told(Reason.COMPLETE, picture=picture)["FieldsKept"].status == TRUE
+
+
+def test_a_field_that_is_left_to_another_is_told_of_with_what_to_do() -> None:
+    verdict = told(Reason.COMPLETE, picture=Picture(takeovers=(taken("strategy"),)))["FieldsKept"]
+    assert (verdict.status, verdict.reason) == (FALSE, "TakenOver")
+    assert verdict.message == (
+        "spec.strategy was written 3 times by argocd-controller over what had been set: at rest it is left as"
+        " it is, so that in the moment between a new template and the pause Kubernetes may act by it: up to"
+        " maxUnavailable pods. What to do: leave it out of the manifest; or in Argo CD, ignoreDifferences"
+        " with jsonPointers [/spec/strategy] and the sync option RespectIgnoreDifferences=true; in Flux, ignore"
+        " /spec/strategy."
+    )
+
+
+@pytest.mark.parametrize(
+    ("fields", "danger"),
+    [
+        (("paused",), False),
+        (("minReadySeconds",), False),
+        (("minReadySeconds", "paused"), True),
+        (("paused", "strategy"), True),
+    ],
+)
+def test_that_no_brake_lasts_is_called_a_danger(fields: tuple[str, ...], *, danger: bool) -> None:
+    picture = Picture(takeovers=tuple(map(taken, fields)))
+    verdict = told(Reason.WAITING_FOR_HEALTH, picture=picture)["FieldsKept"]
+    assert ("DANGER" in verdict.message) is danger
 
 
 def test_all_condition_types_are_there_in_their_order() -> None:

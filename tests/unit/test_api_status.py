@@ -11,7 +11,7 @@ from saferollout.api.recall import memory_of, read_status
 from saferollout.api.report import HISTORY_LENGTH, report, to_json
 from saferollout.api.status import Status
 from saferollout.decide.decision import Decision, Finished, GroupCount, Picture, ZoneCount
-from saferollout.decide.observation import Because, Chosen, Draining, Failed, Memory
+from saferollout.decide.observation import Because, Chosen, Draining, Failed, Memory, Takeover
 from structural import violations
 
 SCHEMA = custom_resource_definition()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"][
@@ -63,6 +63,11 @@ memories = st.builds(
     skipped=st.sampled_from([(), (Reason.WAITING_FOR_DRAIN,), (Reason.BAKING, Reason.ZONE_FLOOR)]),
     skipped_at=maybe(moments),
     failed=maybe(st.builds(Failed, words, words, words, words, moments, st.booleans())),
+    ledger=maybe(words),
+    takeovers=st.lists(
+        st.builds(Takeover, words, st.just("") | words, counts, moments, moments),
+        unique_by=lambda each: each.field,
+    ).map(tuple),
 )
 pictures = st.builds(
     Picture,

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import kube_objects as raw
+from saferollout.api.names import LAST_APPLIED_ANNOTATION
 from saferollout.decide.observation import ContainerPort, Disruption, Leave, Strategy
 from saferollout.observe import records
 
@@ -81,6 +82,48 @@ def test_the_ledger_and_a_deletion_under_way_are_seen() -> None:
     found = records.deployment(deployment)
     assert found.ledger == "{}"
     assert found.deleting
+
+
+def test_who_else_writes_a_field_is_who_wrote_it_last_and_never_the_operator() -> None:
+    deployment = raw.deployment()
+    deployment["metadata"]["managedFields"] = [
+        written("kubectl-create", "2026-01-01T00:00:00Z", "strategy", "paused"),
+        written("argocd-controller", "2026-01-02T00:00:00Z", "strategy"),
+        written("saferollout", "2026-01-03T00:00:00Z", "strategy", "minReadySeconds"),
+        written("scaler", "2026-01-04T00:00:00Z", "paused") | {"subresource": "scale"},
+        {"manager": "somebody"},
+    ]
+    found = records.deployment(deployment)
+    assert dict(found.writers) == {
+        "strategy": "argocd-controller",
+        "paused": "kubectl-create",
+        "": "argocd-controller",
+    }
+
+
+def written(manager: str, at: str, *fields: str, operation: str = "Update") -> dict[str, Any]:
+    """An entry of ``managedFields``."""
+    spec: dict[str, Any] = {f"f:{name}": {} for name in fields}
+    return {"manager": manager, "operation": operation, "time": at, "fieldsV1": {"f:spec": spec}}
+
+
+@pytest.mark.parametrize(
+    ("metadata", "declared"),
+    [
+        ({}, False),
+        ({"managedFields": [written("kubectl-create", "", "progressDeadlineSeconds")]}, False),
+        ({"managedFields": [written("flux", "", "progressDeadlineSeconds", operation="Apply")]}, True),
+        ({"managedFields": [written("flux", "", "strategy", operation="Apply")]}, False),
+        ({"annotations": {LAST_APPLIED_ANNOTATION: '{"spec":{"progressDeadlineSeconds":600}}'}}, True),
+        ({"annotations": {LAST_APPLIED_ANNOTATION: '{"spec":{"replicas":3}}'}}, False),
+    ],
+)
+def test_a_deadline_is_declared_by_who_applies_it_and_not_by_who_got_the_default(
+    metadata: dict[str, Any], *, declared: bool
+) -> None:
+    deployment = raw.deployment()
+    deployment["metadata"] |= metadata
+    assert records.deployment(deployment).deadline_declared is declared
 
 
 def test_a_replica_set_counts_what_it_is_told_to_have() -> None:

@@ -83,7 +83,7 @@ def counted(decision: Decision, rollout: Rollout) -> Decision:
     now, writers = rollout.observation.now, dict(rollout.deployment.writers)
     fresh = {
         name: _again(before.get(name) or Takeover(name, "", 0, now, now), manager, now)
-        for name, manager in ((API_NAMES[each], writers.get(each, "")) for each in names)
+        for name, manager in ((API_NAMES[each], writers.get(each) or writers.get("", "")) for each in names)
     }
     kept = tuple(sorted({**before, **fresh}.values(), key=lambda each: each.field))
     notes = tuple(_told(each) for each in fresh.values() if each.times <= PATIENCE)

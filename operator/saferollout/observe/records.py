@@ -298,16 +298,19 @@ def _strategy(raw: Raw) -> Strategy:
 
 
 def _writers(meta: Raw) -> tuple[tuple[str, str], ...]:
-    """Who else wrote each of the operator's fields last, by ``managedFields``."""
+    """Who else wrote each of the operator's fields last, by ``managedFields``; by "", any field of the spec.
+
+    A field that is absent, as ``paused: false`` is, has no writer of its own.
+    """
     latest: dict[str, tuple[str, str]] = {}
     for entry in meta.get("managedFields") or ():
         manager = entry.get("manager", "")
         if manager == FIELD_MANAGER or entry.get("subresource"):
             continue
         written = (entry.get("fieldsV1") or {}).get("f:spec") or {}
-        for name in SETTINGS:
-            if f"f:{API_NAMES[name]}" in written:
-                latest[name] = max(latest.get(name, ("", "")), (entry.get("time", ""), manager))
+        names = [name for name in SETTINGS if f"f:{API_NAMES[name]}" in written]
+        for name in (*names, "") if written else ():
+            latest[name] = max(latest.get(name, ("", "")), (entry.get("time", ""), manager))
     return _shared_writers(tuple((name, manager) for name, (_, manager) in sorted(latest.items())))
 
 
