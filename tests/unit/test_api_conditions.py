@@ -137,8 +137,8 @@ def test_a_field_that_is_left_to_another_is_told_of_with_what_to_do() -> None:
         "spec.strategy was written 3 times by argocd-controller over what had been set: at rest it is left as"
         " it is, so that in the moment between a new template and the pause Kubernetes may act by it: up to"
         " maxUnavailable pods. What to do: leave it out of the manifest; or in Argo CD, ignoreDifferences"
-        " with jsonPointers [/spec/strategy] and the sync option RespectIgnoreDifferences=true; in Flux, ignore"
-        " /spec/strategy."
+        " with jsonPointers [/spec/strategy] and the sync option RespectIgnoreDifferences=true; in Flux,"
+        " ignore /spec/strategy."
     )
 
 
