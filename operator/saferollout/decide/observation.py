@@ -69,7 +69,7 @@ class Deployment:
     labels: Labels = frozenset()
     leave: Leave = Leave()
     writers: tuple[tuple[str, str], ...] = ()
-    """Who else wrote a field last that the operator writes, by its name in the record; "" is any of the spec."""
+    """Who else wrote a field last that the operator writes, by its name here; "" is any of the spec."""
     deadline_declared: bool = False
     """Whether the manifest that is applied has ``progressDeadlineSeconds`` in it."""
 
