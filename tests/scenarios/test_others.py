@@ -22,7 +22,8 @@ from scenarios.stage import Observation, Stage
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 GROUPS = [f"web-{number}" for number in range(1, 60)]
-SITE = world(*map(target_group, GROUPS), traffic=())
+SLOW = [target_group(name, registration_seconds=300) for name in ("slow", "slower")]
+SITE = world(*map(target_group, GROUPS), *SLOW, traffic=())
 
 SYNC = 1.5
 """Seconds between two looks of the GitOps tool."""
@@ -143,6 +144,25 @@ async def test_when_it_is_scaled_at_any_step_then_nothing_goes_before_the_new_po
     assert [each for each in seen.breaches() if each.promise is Promise.CAPACITY] == []
 
 
+async def test_when_it_is_scaled_down_to_its_ready_new_pods_then_the_old_ones_stay_until_these_serve(
+    stage: Stage,
+) -> None:
+    app = App(name="slow", groups=("slow",), min_healthy=0, replicas=3)
+    await wrapped(stage, app)
+    async with stage.observed(app, replicas=2) as seen:
+        seen.expects_breaches = True
+        await stage.set_image(app, "web:2")
+        await stage.step_is(app, 2)
+        await stage.until(lambda: _only_targets_are_missing(stage, app), "the new pods are Ready", within=20)
+        await scale(stage, app, 2)
+        await stage.at_rest(app, "web:2", within=90)
+    assert [each for each in seen.breaches() if each.promise is Promise.CAPACITY] == []
+
+
+async def _only_targets_are_missing(stage: Stage, app: App) -> bool:
+    return "is not registered" in (told := str((await stage.status(app))["message"])) or "initial" in told
+
+
 @pytest.mark.parametrize("step", EVERY_STEP)
 async def test_when_it_is_scaled_to_nothing_at_any_step_and_back_then_it_is_complete(
     stage: Stage, step: int
@@ -231,18 +251,19 @@ async def test_when_it_is_restarted_at_rest_then_that_is_a_rollout_and_midway_ku
     assert len((await stage.status(app))["history"]) == 1
 
 
-async def test_when_it_is_resumed_midway_then_no_pod_moves_for_it_and_that_is_told(stage: Stage) -> None:
-    app = an_app(replicas=4)
+async def test_when_it_is_resumed_midway_then_no_pod_goes_for_it_and_that_is_told(stage: Stage) -> None:
+    app = App(name="slower", groups=("slower",), min_healthy=0, replicas=3)
     await wrapped(stage, app)
     async with stage.observed(app) as seen:
         await stage.set_image(app, "web:2")
-        for step in (1, 2, 3, 4):
+        for step in (1, 2, 3):
             await stage.step_is(app, step)
+            # Ready pods are what lets an un-paused Deployment take old ones.
+            await stage.until(lambda: _only_targets_are_missing(stage, app), "they are Ready", within=20)
             pods = seen.observer.samples[-1].live.keys()
-            if await _is_paused(stage, app):
-                await stage.kubectl("rollout", "resume", f"deployment/{app.name}")
-                await stage.until(lambda: _is_paused(stage, app), "it is paused again", within=2)
-                assert not pods - seen.observer.samples[-1].live.keys() or step < 4
+            await stage.kubectl("rollout", "resume", f"deployment/{app.name}")
+            await stage.until(lambda: _is_paused(stage, app), "it is paused again", within=5)
+            assert not pods - seen.observer.samples[-1].live.keys()
         await stage.at_rest(app, "web:2")
     assert "FieldTakenOver" in await stage.events(app)
 
