@@ -345,12 +345,18 @@ async def _runs(stage: Stage, app: App, image: str) -> bool:
 
 
 async def _quiet(stage: Stage, app: App, seconds: float, within: float) -> None:
-    """Wait until nothing has changed the Deployment for so long, however often it was synced."""
+    """Wait until the operator has written nothing for so long, and the spec is the same.
+
+    Not the resourceVersion: applied on the server's side, ``paused: false`` is a new one every time, once
+    somebody has written the field (docs/findings.md, 32).
+    """
     deadline = time.monotonic() + within
-    version, since = "", time.monotonic()
+    before: tuple[int, int] | None = None
+    since = time.monotonic()
     while time.monotonic() - since < seconds:
-        found = (await stage.get("deployment", app.name))["metadata"]["resourceVersion"]
-        if found != version:
-            version, since = found, time.monotonic()
+        generation = (await stage.get("deployment", app.name))["metadata"]["generation"]
+        now = generation, moves(stage, app).total()
+        if now != before:
+            before, since = now, time.monotonic()
         assert time.monotonic() < deadline, f"not quiet: {await stage.standing()}"
         await asyncio.sleep(0.3)
