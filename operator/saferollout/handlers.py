@@ -26,7 +26,7 @@ LOOKS, BETWEEN_LOOKS = 200, 0.05
 
 @kopf.on.startup()
 async def start(settings: kopf.OperatorSettings, memo: kopf.Memo, **_: Any) -> None:
-    """Set kopf up and start what all loops share.
+    """Set kopf up and start what all loops share. While this operator stands by, kopf waits here.
 
     Raises:
         kopf.PermanentError: That cannot be done, and would not be a minute later either.
@@ -45,10 +45,26 @@ async def start(settings: kopf.OperatorSettings, memo: kopf.Memo, **_: Any) -> N
     settings.background.cancellation_polling = 1.0
     memo.stack = AsyncExitStack()
     options = memo.get("options") or Options.from_environment()
+    # What kopf finds out of types and namespaces by watching them takes rights in all of the cluster.
+    settings.scanning.disabled = bool(options.namespaces)
     try:
         memo.parts = await memo.stack.enter_async_context(app.running(options))
     except (UnreachableError, OSError) as error:
         raise kopf.PermanentError(str(error)) from error
+    try:
+        await memo.parts.office.taken.wait()
+    except asyncio.CancelledError:  # Told to end while standing by: kopf does not clean up then.
+        await memo.stack.aclose()
+        raise
+
+
+@kopf.on.login()
+async def log_in(
+    memo: kopf.Memo, logger: Any, settings: kopf.OperatorSettings, **_: Any
+) -> kopf.AiohttpSession | None:
+    """Log kopf in as it would itself, in a session that writes nothing without the lease."""
+    login = kopf.login_via_client(logger=logger, settings=settings)
+    return None if login is None else memo.parts.office.term.session(login)
 
 
 @kopf.on.cleanup()

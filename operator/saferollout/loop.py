@@ -28,6 +28,7 @@ from saferollout.decide import takeovers
 from saferollout.decide.decision import Decision, Move, Note
 from saferollout.decide.observation import Exposure, Lost, Memory, Observation, Policy, Problem, TargetGroup
 from saferollout.decide.phases import decide
+from saferollout.leading import Office
 from saferollout.observe.backoff import Backoff
 from saferollout.observe.cluster import Cluster
 from saferollout.observe.discovery import Found, Resolved, Ways, resolve
@@ -55,6 +56,7 @@ class Parts:
     health: TargetHealth
     reminder: Reminder
     options: Options
+    office: Office
 
 
 class Stopper(Protocol):
@@ -162,6 +164,10 @@ class Loop:
             return self._written[1]
         return read_status(found.status)
 
+    def _version(self, found: SafeRollout) -> int:
+        """The newest resourceVersion of the SafeRollout that is known: the cache's, or that of our write."""
+        return found.version if self._written is None else max(found.version, self._written[0])
+
     async def _observe(self, found: SafeRollout, status: Status, *, asked_since: float) -> Observation:
         options = self._parts.options
         problems: list[Problem] = []
@@ -225,18 +231,22 @@ class Loop:
         urgent = decision.change is not None and decision.change.move is Move.PAUSE
         try:
             if decision.costs:
-                await pods.write_costs(api, self._namespace, decision.costs)
+                versions = self._parts.cluster.versions(seen.pods)
+                await pods.write_costs(api, self._namespace, decision.costs, versions)
             for act in (change, tell) if urgent else (tell, change):
                 await act()
                 if act is tell and decision.answered is not None:
                     await take_off(api, self._namespace, self._name, decision.answered)
             left = replace(decision, change=None)
+            fenced = {each.name: each for each in seen.replica_sets}
             for fence in decision.fences:
-                await deployments.fence(api, self._namespace, fence)
+                await deployments.fence(api, self._namespace, fenced[fence.replica_set], fence)
             theirs = decision.reason is Reason.DEPLOYMENT_ALREADY_WRAPPED
             if decision.gone and seen.deployment is not None and not theirs:
                 await deployments.disown(api, self._namespace, self._deployment)
         except ApiException as error:
+            if left is not decision and decision.change is not None:
+                self._record(decision.notes)  # What they tell of has been done.
             refused = self._refusals.take(error, left, seen)
             await self._tell(refused, seen, found, self._status(found))
             self._record(refused.notes)
@@ -252,7 +262,9 @@ class Loop:
             now=seen.now,
         )
         if told != status:
-            version = await write_status(self._parts.api, self._namespace, self._name, told)
+            version = await write_status(
+                self._parts.api, self._namespace, self._name, told, self._version(found)
+            )
             self._written = version, told
             _count(seen.memory.exposure, decision.memory.exposure)
             _count_lost(seen.memory.lost, decision.memory.lost)

@@ -22,3 +22,4 @@ EXPOSURE = Counter(
     "Seconds for which load balancers could still send to retired pods whose containers had ended.",
 )
 ROLLOUTS = Gauge("saferollout_rollouts", "SafeRollouts that are being looked after.")
+LEADER = Gauge("saferollout_leader", "1 for the operator that acts, 0 for one that stands by.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from saferollout.decide.observation import Tuning
 
@@ -36,6 +36,27 @@ class Options(BaseModel):
     settle: float = Field(
         default=2.0, ge=0.0, description="Seconds that deletion costs are given to reach the controllers."
     )
+    elect: bool = Field(
+        default=True, description="Act only while holding a Lease, so that several operators can run."
+    )
+    lease_namespace: str | None = Field(
+        default=None, description="Namespace of the Lease; none: the pod's own, or that of the kubeconfig."
+    )
+    lease_name: str = Field(default="saferollout", description="Name of the Lease.")
+    lease_duration: int = Field(
+        default=10,
+        ge=1,
+        description="Seconds after which others may have the Lease of an operator that has died. It is to be"
+        " less than least-fence.",
+    )
+    renew_deadline: float = Field(
+        default=6.0, gt=0.0, description="Seconds after which an operator that cannot renew its Lease ends."
+    )
+    renew_interval: float = Field(
+        default=1.0,
+        gt=0.0,
+        description="Seconds between two renewals of the Lease, and between two looks at it.",
+    )
     listen: str = Field(default="0.0.0.0", description="Address of probes and metrics.")  # noqa: S104 - a pod's
     port: int = Field(
         default=8080, ge=0, le=65535, description="Port of probes and metrics; 0: any free one."
@@ -55,6 +76,14 @@ class Options(BaseModel):
         }
         lists = {"namespaces": tuple(filter(None, given.pop("namespaces", "").split(",")))}
         return cls.model_validate(given | lists)
+
+    @model_validator(mode="after")
+    def _lease_outlasts(self) -> Self:
+        if not self.renew_interval < self.renew_deadline < self.lease_duration:
+            raise ValueError(
+                "renew_interval must be less than renew_deadline, and that less than lease_duration"
+            )
+        return self
 
     @property
     def tuning(self) -> Tuning:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -35,13 +35,18 @@ class Connection:
 
 
 @asynccontextmanager
-async def connected(kubeconfig: Path | None, context: str | None) -> AsyncIterator[Connection]:
+async def connected(
+    kubeconfig: Path | None, context: str | None, traces: Sequence[aiohttp.TraceConfig] = ()
+) -> AsyncIterator[Connection]:
     """Connect as kubectl would: by the kubeconfig given or found, else by the service account of a pod.
+
+    ``traces`` are told of every request (`saferollout.term`).
 
     Raises:
         UnreachableError: There is neither, or it is of no use.
     """
     configuration = Configuration()
+    configuration.trace_configs = list(traces)
     namespace = await _by_kubeconfig(configuration, kubeconfig, context)
     if namespace is None:
         namespace = _by_service_account(configuration)

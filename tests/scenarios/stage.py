@@ -32,6 +32,7 @@ OPERATOR = (
     *("--poll-interval", str(POLL), "--settle", "0.3", "--least-fence", "2"),
     *("--describe-rate", "500"),
     *("--listen", "127.0.0.1", "--port", "0"),
+    "--no-elect",
 )
 """The operator's pace on a site in fast motion."""
 

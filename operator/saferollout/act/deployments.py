@@ -14,7 +14,7 @@ from saferollout.api.names import FIELD_MANAGER, LEDGER_ANNOTATION, POD_TEMPLATE
 from saferollout.decide import ledger as ledgers
 from saferollout.decide.decision import Change, Fence
 from saferollout.decide.ledger import Settings, live_settings
-from saferollout.decide.observation import Deployment
+from saferollout.decide.observation import Deployment, ReplicaSet
 
 
 def patch_of(deployment: Deployment, change: Change) -> dict[str, Any]:
@@ -104,18 +104,21 @@ async def disown(api: ApiClient, namespace: str, name: str) -> None:
     )
 
 
-async def fence(api: ApiClient, namespace: str, fence: Fence) -> None:
+async def fence(api: ApiClient, namespace: str, replica_set: ReplicaSet, fence: Fence) -> None:
     """Write the ``minReadySeconds`` of a ReplicaSet, and take a copy of the ledger off it.
 
     Raises:
-        ApiException: If the API server refuses it.
+        ApiException: With status 409 if the ReplicaSet is no longer what the decision was made on.
     """
     patch = {
-        "metadata": {"annotations": {LEDGER_ANNOTATION: None}},
+        "metadata": {
+            "resourceVersion": replica_set.resource_version,
+            "annotations": {LEDGER_ANNOTATION: None},
+        },
         "spec": {"minReadySeconds": fence.min_ready_seconds or None},
     }
     await AppsV1Api(api).patch_namespaced_replica_set(
-        fence.replica_set, namespace, patch, **PATCHED_BY, **MERGE
+        replica_set.name, namespace, patch, **PATCHED_BY, **MERGE
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 
 from kubernetes.aio.client import ApiClient, CoreV1Api
@@ -14,18 +14,29 @@ from saferollout.api.names import COST_BEFORE_ANNOTATION, DELETION_COST_ANNOTATI
 from saferollout.decide.decision import CostWrite
 
 
-async def write_costs(api: ApiClient, namespace: str, costs: Iterable[CostWrite]) -> None:
+async def write_costs(
+    api: ApiClient, namespace: str, costs: Iterable[CostWrite], versions: Mapping[str, int]
+) -> None:
     """Write all of these costs, side by side. A pod that has gone in the meantime needs none.
 
+    Args:
+        api: The client.
+        namespace: Of the pods.
+        costs: What to write.
+        versions: The resourceVersion of each pod, by name, that the decision was made on.
+
     Raises:
-        ApiException: If the API server refuses one for another reason.
+        ApiException: With status 409 if somebody has written one of the pods since, or if the API server
+            refuses it for another reason.
     """
-    await asyncio.gather(*(_write(api, namespace, each) for each in costs))
+    await asyncio.gather(*(_write(api, namespace, each, versions.get(each.pod)) for each in costs))
 
 
-async def _write(api: ApiClient, namespace: str, cost: CostWrite) -> None:
+async def _write(api: ApiClient, namespace: str, cost: CostWrite, version: int | None) -> None:
+    if version is None:
+        return  # It has gone.
     annotations = {DELETION_COST_ANNOTATION: cost.cost, COST_BEFORE_ANNOTATION: cost.before}
-    patch = {"metadata": {"annotations": annotations}}
+    patch = {"metadata": {"resourceVersion": str(version), "annotations": annotations}}
     try:
         await CoreV1Api(api).patch_namespaced_pod(cost.pod, namespace, patch, **PATCHED_BY, **MERGE)
     except ApiException as error:

@@ -15,14 +15,16 @@ from saferollout.api.status import Status
 from saferollout.decide.observation import Asked
 
 
-async def write_status(api: ApiClient, namespace: str, name: str, status: Status) -> int:
-    """Write the status and return the resourceVersion it led to.
+async def write_status(api: ApiClient, namespace: str, name: str, status: Status, version: int) -> int:
+    """Write the status, for the resourceVersion it was decided on, and return the one it led to.
 
     Raises:
-        ApiException: If the API server refuses it; 404 if the SafeRollout has gone.
+        ApiException: With status 409 if somebody has written the SafeRollout since, 404 if it has gone, or if
+            the API server refuses it for another reason.
     """
+    body = {"metadata": {"resourceVersion": str(version)}, "status": to_json(status)}
     written: Any = await CustomObjectsApi(api).patch_namespaced_custom_object_status(
-        GROUP, VERSION, namespace, PLURAL, name, {"status": to_json(status)}, **PATCHED_BY, **MERGE
+        GROUP, VERSION, namespace, PLURAL, name, body, **PATCHED_BY, **MERGE
     )
     return int(written["metadata"]["resourceVersion"])
 

@@ -36,6 +36,12 @@ def run(  # noqa: PLR0913, PLR0917 - typer makes an option of every parameter
     describe_rate: Annotated[float | None, _option("describe_rate")] = None,
     least_fence: Annotated[float | None, _option("least_fence")] = None,
     settle: Annotated[float | None, _option("settle")] = None,
+    elect: Annotated[bool | None, _option("elect", "--elect/--no-elect")] = None,
+    lease_namespace: Annotated[str | None, _option("lease_namespace")] = None,
+    lease_name: Annotated[str | None, _option("lease_name")] = None,
+    lease_duration: Annotated[int | None, _option("lease_duration")] = None,
+    renew_deadline: Annotated[float | None, _option("renew_deadline")] = None,
+    renew_interval: Annotated[float | None, _option("renew_interval")] = None,
     listen: Annotated[str | None, _option("listen")] = None,
     port: Annotated[int | None, _option("port")] = None,
     log_format: Annotated[LogFormat, typer.Option(help="How log lines are written.")] = LogFormat.TEXT,
@@ -51,6 +57,12 @@ def run(  # noqa: PLR0913, PLR0917 - typer makes an option of every parameter
         "describe_rate": describe_rate,
         "least_fence": least_fence,
         "settle": settle,
+        "elect": elect,
+        "lease_namespace": lease_namespace,
+        "lease_name": lease_name,
+        "lease_duration": lease_duration,
+        "renew_deadline": renew_deadline,
+        "renew_interval": renew_interval,
         "listen": listen,
         "port": port,
     }
@@ -59,7 +71,9 @@ def run(  # noqa: PLR0913, PLR0917 - typer makes an option of every parameter
         settings |= {name: value for name, value in given.items() if value is not None}
         options = Options.model_validate(settings)
     except ValidationError as error:
-        wrong = "; ".join(f"{each['loc'][0]}: {each['msg']}" for each in error.errors())
+        wrong = "; ".join(
+            f"{'.'.join(map(str, each['loc'])) or 'settings'}: {each['msg']}" for each in error.errors()
+        )
         raise typer.BadParameter(wrong) from error
     kopf.configure(log_format=_FORMATS[log_format])
     for others in ("kopf", "botocore"):

@@ -97,6 +97,7 @@ class ReplicaSet:
     owner: str = ""
     labels: Labels = frozenset()
     leave: Leave = Leave()
+    resource_version: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +164,8 @@ class Pod:
     node_goes: bool = False
     disruption: Disruption | None = None
     disrupted_at: float | None = None
+    version: int = field(default=0, compare=False)
+    """The resourceVersion it was read at: a pod of another one is the same to a decision."""
 
 
 class TargetState(StrEnum):

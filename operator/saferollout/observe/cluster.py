@@ -129,6 +129,11 @@ class Cluster:
         owners = {each.uid for each in replica_sets}
         return tuple(self._placed(pod) for pod in self._vanished.lately() if pod.owner in owners)
 
+    def versions(self, pods: Iterable[Pod]) -> dict[str, int]:
+        """The newest known resourceVersion of each of these pods, by name: for what is written on them."""
+        newest = (informer.records.get(pod.uid) for pod in pods for informer in self._pods)
+        return {pod.name: pod.version for pod in newest if pod is not None}
+
     def pod_at(self, address: str) -> Pod | None:
         """The live pod that has this address for its own (not its Node's)."""
         return self._pod_at.get(address)

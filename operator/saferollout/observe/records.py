@@ -168,6 +168,7 @@ def replica_set(raw: Raw) -> ReplicaSet | None:
         owner=owner,
         labels=_template_labels(spec["template"]),
         leave=_leave(spec["template"]),
+        resource_version=meta["resourceVersion"],
     )
 
 
@@ -216,6 +217,7 @@ def pod(raw: Raw) -> Pod | None:
         trouble=_trouble(status),
         disruption=disruption,
         disrupted_at=disrupted_at,
+        version=int(meta["resourceVersion"]),
     )
 
 
