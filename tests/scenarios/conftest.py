@@ -26,7 +26,8 @@ os.environ |= {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}  # 
 
 __all__ = ["opened", "released", "stage"]
 
-DEPLOY = Path(__file__).parents[2] / "deploy" / "kustomize" / "base"
+KUSTOMIZE = Path(__file__).parents[2] / "deploy" / "kustomize"
+DEPLOY = KUSTOMIZE / "base"
 
 HOSTS = ["embedded", pytest.param("real", marks=pytest.mark.real)]
 

@@ -14,9 +14,6 @@ from scenarios.stage import Process, Stage
 
 LEASE, AT_HOME = "saferollout", "saferollout-system"
 
-SHORT = ("--lease-duration", "3", "--renew-deadline", "2", "--renew-interval", "0.3")
-"""For what is not about how long it takes. As installed, these are 10, 6 and 1."""
-
 
 @dataclass(frozen=True, slots=True)
 class Held:
@@ -69,14 +66,12 @@ async def candidate(stage: Stage, *options: str, kubeconfig: Path | None = None)
     return Candidate(await stage.start_operator(*where, *options, **through), port)
 
 
-async def leader_and_standby(
-    stage: Stage, *options: str, kubeconfig: Path | None = None
-) -> tuple[Candidate, Candidate]:
+async def leader_and_standby(stage: Stage, kubeconfig: Path | None = None) -> tuple[Candidate, Candidate]:
     """Start two, the first of which leads. ``kubeconfig`` is the first one's way in."""
-    first = await candidate(stage, *options, kubeconfig=kubeconfig)
-    await stage.until(first.leads, "the first operator leads", within=40)
-    second = await candidate(stage, *options)
-    await stage.until(second.stands_by, "the second operator stands by", within=40)
+    first = await candidate(stage, kubeconfig=kubeconfig)
+    await stage.until(first.leads, "the first operator leads", within=90)
+    second = await candidate(stage)
+    await stage.until(second.stands_by, "the second operator stands by", within=90)
     return first, second
 
 

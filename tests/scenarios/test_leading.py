@@ -14,7 +14,6 @@ from scenarios.conftest import Opening
 from scenarios.electing import (
     AT_HOME,
     LEASE,
-    SHORT,
     candidate,
     held,
     leader_and_standby,
@@ -79,7 +78,7 @@ async def test_given_one_that_stands_by_when_it_is_told_to_end_then_it_ends_and_
 ) -> None:
     async with opened(SITE) as stage:
         await stage.install(APP)
-        first, second = await leader_and_standby(stage, *SHORT)
+        first, second = await leader_and_standby(stage)
         before = await held(stage)
         second.process.terminate()
         assert await second.process.wait() == 0
@@ -93,7 +92,7 @@ async def test_given_a_leader_that_was_stopped_for_long_when_it_goes_on_then_it_
 ) -> None:
     async with opened(SITE) as stage, faulting(way_in(stage), tmp_path) as proxy:
         await stage.install(APP)
-        first, second = await leader_and_standby(stage, *SHORT, kubeconfig=proxy.kubeconfig)
+        first, second = await leader_and_standby(stage, kubeconfig=proxy.kubeconfig)
         await stage.wrap(APP)
         async with stage.observed(APP) as seen:
             await in_mid_rollout(stage)
@@ -107,7 +106,7 @@ async def test_given_a_leader_that_was_stopped_for_long_when_it_goes_on_then_it_
                 await stage.reason_is(APP, "WaitingForHealth")
             finally:
                 first.process.send_signal(signal.SIGCONT)
-            assert await asyncio.wait_for(first.process.wait(), 30) == 1
+            assert await asyncio.wait_for(first.process.wait(), 60) == 1
             assert writes(proxy) == written
             await stage.at_rest(APP, "web:3")
         assert await stage.failed_requests(APP, seen.begun) == {}
@@ -128,13 +127,13 @@ async def test_given_a_leader_that_cannot_reach_the_api_server_then_it_ends_and_
 ) -> None:
     async with opened(SITE) as stage, faulting(way_in(stage), tmp_path) as proxy:
         await stage.install(APP)
-        first, second = await leader_and_standby(stage, *SHORT, kubeconfig=proxy.kubeconfig)
+        first, second = await leader_and_standby(stage, kubeconfig=proxy.kubeconfig)
         await stage.wrap(APP)
         async with stage.observed(APP) as seen:
             await in_mid_rollout(stage)
             before = await held(stage)
             proxy.troubles = [cut]
-            assert await asyncio.wait_for(first.process.wait(), 30) == 1
+            assert await asyncio.wait_for(first.process.wait(), 60) == 1
             # It ended while the lease was still its own: there was nobody who could have acted beside it.
             assert (await held(stage)).holder == before.holder
             await taken_over(stage, second, before, within=60)
@@ -147,7 +146,7 @@ async def test_given_a_lease_that_somebody_deletes_then_the_same_operator_makes_
 ) -> None:
     async with opened(SITE) as stage:
         await stage.install(APP)
-        first, second = await leader_and_standby(stage, *SHORT)
+        first, second = await leader_and_standby(stage)
         await stage.wrap(APP)
         async with stage.observed(APP):
             await in_mid_rollout(stage)
@@ -165,12 +164,12 @@ async def test_given_a_lease_that_somebody_else_has_taken_then_the_leader_ends_b
 ) -> None:
     async with opened(SITE) as stage:
         await stage.install(APP)
-        first = await candidate(stage, *SHORT)
+        first = await candidate(stage)
         await stage.wrap(APP)
         patch = '{"spec": {"holderIdentity": "somebody"}}'
         at = ("lease", LEASE, "--namespace", AT_HOME)
         await stage.kubectl("patch", *at, "--type=merge", "--patch", patch)
-        assert await asyncio.wait_for(first.process.wait(), 30) == 1
+        assert await asyncio.wait_for(first.process.wait(), 60) == 1
         assert (await held(stage)).holder == "somebody"
 
 

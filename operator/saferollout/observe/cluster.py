@@ -14,7 +14,7 @@ from saferollout.decide.observation import FINISHED, Deployment, Pod, ReplicaSet
 from saferollout.observe import records
 from saferollout.observe.backoff import Backoff
 from saferollout.observe.index import Groups, Lookup
-from saferollout.observe.informer import Gap, Informer, OptionalInformer
+from saferollout.observe.informer import Gap, Informer, OptionalInformer, UnlessForbiddenInformer
 from saferollout.observe.vanished import Vanished
 
 BINDING_APIS = ("elbv2.k8s.aws/v1beta1", "eks.amazonaws.com/v1")
@@ -36,7 +36,7 @@ class Cluster:
             Informer(api, f"/apis/apps/v1{scope}/replicasets", records.replica_set) for scope in scopes
         ]
         self._pods = [Informer(api, f"/api/v1{scope}/pods", records.pod) for scope in scopes]
-        self._nodes = Informer(api, "/api/v1/nodes", records.node)
+        self._nodes = _nodes(api, namespaces)
         self._services = [Informer(api, f"/api/v1{scope}/services", records.service) for scope in scopes]
         self._bindings = [
             OptionalInformer(
@@ -201,6 +201,18 @@ class Cluster:
     def _wake(self, deployment: Deployment) -> None:
         for wake in self._wakes.get((deployment.namespace, deployment.name), ()):
             wake.set()
+
+
+def _nodes(api: ApiClient, namespaces: Sequence[str]) -> Informer[records.Node]:
+    """Return the cache of Nodes. Who watches namespaces may have no rights beyond them.
+
+    Without Nodes a pod's zone is that of its own label, or what ELBv2 says of its target, or unknown, and
+    then nothing is done.
+    """
+    path = "/api/v1/nodes"
+    if not namespaces:
+        return Informer(api, path, records.node)
+    return UnlessForbiddenInformer(api, path, records.node, backoff=Backoff(first=0.5, most=30.0))
 
 
 def _own_address(pod: Pod) -> str | None:

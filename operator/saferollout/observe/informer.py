@@ -198,14 +198,27 @@ class OptionalInformer(Informer[R]):
     asked again after what ``backoff`` says.
     """
 
+    def _does_without(self, refused: Refused) -> bool:
+        return refused.code == HTTPStatus.NOT_FOUND
+
     async def _follow(self) -> None:
         try:
             await super()._follow()
         except Refused as refused:
-            if refused.code != HTTPStatus.NOT_FOUND:
+            if not self._does_without(refused):
                 raise
             self._version = None
             self._swap({})
             self.gap = self._unserved_since = None
             self._synced.set()
             await asyncio.sleep(self._backoff.failed())
+
+
+class UnlessForbiddenInformer(OptionalInformer[R]):
+    """Follows a kind that the operator can do without, if it has not been given the right to read it (403).
+
+    Once it has read any, a refusal is a gap like any other: what is known must not vanish unnoticed.
+    """
+
+    def _does_without(self, refused: Refused) -> bool:
+        return refused.code == HTTPStatus.FORBIDDEN and not self.records
