@@ -63,7 +63,7 @@ async def log_in(
     memo: kopf.Memo, logger: Any, settings: kopf.OperatorSettings, **_: Any
 ) -> kopf.AiohttpSession | None:
     """Log kopf in as it would itself, in a session that writes nothing without the lease."""
-    login = kopf.login_via_client(logger=logger, settings=settings)
+    login = await asyncio.to_thread(kopf.login_via_client, logger=logger, settings=settings)
     return None if login is None else memo.parts.office.term.session(login)
 
 

@@ -26,7 +26,17 @@ from saferollout.sim.world import World
 _REST_SECONDS = 8.0
 
 _WRITES = {"POST", "PUT", "PATCH", "DELETE"}
-_OPTIONS = ("--poll-interval", "0.5", "--settle", "0.3", "--least-fence", "2", "--describe-rate", "50")
+_OPTIONS = (
+    "--poll-interval",
+    "0.5",
+    "--settle",
+    "0.3",
+    "--least-fence",
+    "2",
+    "--describe-rate",
+    "50",
+    "--no-elect",
+)
 _APP = App(replicas=6, step=2)
 _USER_AGENT = "bench"
 _PATIENCE_SECONDS = 180.0

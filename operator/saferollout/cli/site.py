@@ -24,6 +24,7 @@ NAMESPACE = "default"
 
 _OPERATOR = (
     *("--poll-interval", "0.3", "--settle", "0.3", "--least-fence", "1", "--describe-rate", "100"),
+    "--no-elect",
     *("--listen", "127.0.0.1", "--port", "0"),
 )
 """As fast as a site in fast motion needs it. For a real one the defaults are right."""
