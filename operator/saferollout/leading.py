@@ -106,6 +106,8 @@ class Election:
             self.trouble = sentence(error)
         except (aiohttp.ClientError, OSError) as error:  # TimeoutError is one
             self.trouble = str(error) or type(error).__name__
+        except Exception as error:  # a Lease that cannot be read must end a term, not this task
+            self.trouble = repr(error)
         else:
             self.trouble = None
             return done
