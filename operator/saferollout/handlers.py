@@ -15,6 +15,7 @@ import kopf
 from saferollout import app, metrics
 from saferollout.api.names import API_VERSION, FINALIZER, GROUP, KIND, PLURAL, VERSION
 from saferollout.decide.decision import Note
+from saferollout.ending import end
 from saferollout.loop import Loop, Parts, Stopper
 from saferollout.observe.saferollouts import SafeRollout
 from saferollout.options import Options
@@ -76,23 +77,27 @@ async def stop(memo: kopf.Memo, **_: Any) -> None:
 @kopf.daemon(GROUP, VERSION, PLURAL)
 async def roll_out(memo: kopf.Memo, body: kopf.Body, stopped: kopf.DaemonStopped, **_: Any) -> None:
     """Look after one SafeRollout for as long as it is there."""
-    with metrics.ROLLOUTS.track_inprogress():
-        await _run(memo, body, stopped)
+    with metrics.ROLLOUTS.track_inprogress(), memo.parts.reminder.attending(body.meta.uid):
+        await app.synced(memo.parts)
+        found = await _as_kopf_sees_it(memo.parts, body, stopped)
+        if found is not None:
+            await Loop(memo.parts, found, _turning(memo), _noting(body)).run(stopped)
 
 
 @kopf.on.delete(GROUP, VERSION, PLURAL)
 async def give_back(memo: kopf.Memo, body: kopf.Body, **_: Any) -> None:
     """Give the Deployment back before the SafeRollout may go."""
-    await _run(memo, body, asyncio.Event())
-
-
-async def _run(memo: kopf.Memo, body: kopf.Body, stopped: Stopper) -> None:
-    """Run the loop of a SafeRollout. Its two handlers share a memo, and so the lock of their turns."""
     with memo.parts.reminder.attending(body.meta.uid):
-        found = await _as_kopf_sees_it(memo.parts, body, stopped)
+        await memo.parts.rollouts.synced()
+        found = await _as_kopf_sees_it(memo.parts, body, asyncio.Event())
         if found is not None:
-            turning = memo.setdefault("turning", asyncio.Lock())
-            await Loop(memo.parts, found, turning, _noting(body)).run(stopped)
+            await end(memo.parts, found, _turning(memo), _noting(body))
+
+
+def _turning(memo: kopf.Memo) -> asyncio.Lock:
+    """Return the lock of a SafeRollout's turns. Its two handlers share a memo."""
+    lock: asyncio.Lock = memo.setdefault("turning", asyncio.Lock())
+    return lock
 
 
 async def _as_kopf_sees_it(parts: Parts, body: kopf.Body, stopped: Stopper) -> SafeRollout | None:
@@ -105,7 +110,6 @@ async def _as_kopf_sees_it(parts: Parts, body: kopf.Body, stopped: Stopper) -> S
         kopf.TemporaryError: The cache takes long; kopf tries again.
     """
     deleting = body.meta.deletion_timestamp is not None
-    await app.synced(parts)
     for _ in range(LOOKS):
         found = parts.rollouts.get(str(body.meta.namespace), str(body.meta.name))
         if found is not None and (found.uid, found.deleting, found.held) == (body.meta.uid, deleting, True):

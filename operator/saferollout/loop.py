@@ -26,7 +26,7 @@ from saferollout.api.report import report
 from saferollout.api.status import Status
 from saferollout.decide import takeovers
 from saferollout.decide.decision import Decision, Move, Note
-from saferollout.decide.observation import Exposure, Lost, Memory, Observation, Policy, Problem, TargetGroup
+from saferollout.decide.observation import Exposure, Lost, Memory, Observation, Policy, Problem
 from saferollout.decide.phases import decide
 from saferollout.leading import Office
 from saferollout.observe.backoff import Backoff
@@ -78,9 +78,9 @@ class _Named(logging.LoggerAdapter[logging.Logger]):
 
 
 class Loop:
-    """Keeps one SafeRollout going, or gives its Deployment back if that is being deleted.
+    """Keeps one SafeRollout going until it is being deleted: what is done then is `saferollout.ending`.
 
-    ``turning`` keeps two loops of one SafeRollout from taking their turns at once; ``note`` records an Event.
+    ``turning`` keeps those two from taking their turns at once; ``note`` records an Event.
     """
 
     def __init__(
@@ -130,14 +130,14 @@ class Loop:
             self._log.exception("a turn failed")
         else:
             self._backoff.succeeded()
-            if decision is None or decision.gone:
+            if decision is None:
                 return None
             return self._parts.options.poll_interval if decision.look_again is None else decision.look_again
         return self._backoff.failed()
 
     async def _turn(self, wake: asyncio.Event) -> Decision | None:
         found = self._parts.rollouts.get(self._namespace, self._name)
-        if found is None or (found.uid, found.deleting) != (self._first.uid, self._first.deleting):
+        if found is None or found.deleting or found.uid != self._first.uid:
             return None
         status = self._status(found)
         seen, decision = await self._decide(found, status)
@@ -184,12 +184,10 @@ class Loop:
         holder = self._parts.rollouts.holder(found.namespace, self._deployment)
         if holder is not None and holder.uid != found.uid:
             problems.append(_already_wrapped(holder))
-        groups: tuple[TargetGroup, ...] = ()
-        if not found.deleting:
-            arns = [each.arn for each in resolved.groups]
-            roles = {each.arn: each.role for each in resolved.groups if each.role is not None}
-            answers = await self._parts.health.ask(arns, not_before=asked_since, roles=roles)
-            groups = tuple(map(Found.answered, resolved.groups, answers))
+        arns = [each.arn for each in resolved.groups]
+        roles = {each.arn: each.role for each in resolved.groups if each.role is not None}
+        answers = await self._parts.health.ask(arns, not_before=asked_since, roles=roles)
+        groups = tuple(map(Found.answered, resolved.groups, answers))
         now = time.time()
         if now - self._looked_at > options.tuning.stale_after:
             self._watched_since = now
@@ -202,7 +200,6 @@ class Loop:
             memory=_remembered(status, found.generation),
             target_groups=groups,
             problems=tuple(problems),
-            deleting=found.deleting,
             asked=found.asked,
             watched_since=self._watched_since,
         )
@@ -241,9 +238,6 @@ class Loop:
             fenced = {each.name: each for each in seen.replica_sets}
             for fence in decision.fences:
                 await deployments.fence(api, self._namespace, fenced[fence.replica_set], fence)
-            theirs = decision.reason is Reason.DEPLOYMENT_ALREADY_WRAPPED
-            if decision.gone and seen.deployment is not None and not theirs:
-                await deployments.disown(api, self._namespace, self._deployment)
         except ApiException as error:
             if left is not decision and decision.change is not None:
                 self._record(decision.notes)  # What they tell of has been done.

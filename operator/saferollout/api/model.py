@@ -246,6 +246,13 @@ class Zones(Model):
     )
 
 
+class OnDelete(StrEnum):
+    """What becomes of a rollout in progress when its SafeRollout is deleted."""
+
+    RESUME = "Resume"
+    KEEP_PAUSED = "KeepPaused"
+
+
 class Spec(Model):
     """What is asked for."""
 
@@ -288,6 +295,14 @@ class Spec(Model):
         description="What to do when new pods are not healthy within gates.targetHealth.timeout. Hold: wait "
         "until they are, or the template is another. Rollback: put the template back that was complete "
         "before, through the same gates, and hold the failed one if it is applied again.",
+    )
+    on_delete: OnDelete = Field(
+        default=OnDelete.RESUME,
+        description="What becomes of a rollout in progress when the SafeRollout is deleted. Everything on "
+        "the Deployment is given back as its user has it. Resume: Kubernetes completes the rollout natively. "
+        "KeepPaused: the Deployment stays paused, until somebody does kubectl rollout resume. A pause keeps "
+        "as many pods as replicas and the user's maxSurge make. It cannot hold the last batch: when the new "
+        "ReplicaSet has all its pods, Kubernetes retires the old ones as soon as those are available.",
     )
     paused: StrictBool = Field(
         default=False,

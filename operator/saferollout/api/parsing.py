@@ -11,7 +11,15 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from saferollout.api.model import OnFailure, Spec, TargetGroupRef, WhenUnsatisfiable, ZoneOrder, Zones
+from saferollout.api.model import (
+    OnDelete,
+    OnFailure,
+    Spec,
+    TargetGroupRef,
+    WhenUnsatisfiable,
+    ZoneOrder,
+    Zones,
+)
 from saferollout.api.quantities import seconds
 from saferollout.decide.observation import Policy
 
@@ -60,6 +68,7 @@ def parse_spec(raw: Mapping[str, Any]) -> ParsedSpec:
             approvals=tuple(spec.approvals),
             rolls_back=spec.on_failure is OnFailure.ROLLBACK,
             paused=spec.paused,
+            keep_paused=spec.on_delete is OnDelete.KEEP_PAUSED,
         ),
     )
 

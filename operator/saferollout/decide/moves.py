@@ -76,10 +76,15 @@ def put_back(rollout: Rollout, before: ReplicaSet) -> Change:
 
 
 def give_back(rollout: Rollout) -> Change | None:
-    """Everything as the user has it, and no trace; ``None`` if it is so already."""
+    """Everything as the user has it, and no trace; ``None`` if it is so already.
+
+    In mid-rollout the pause may be left, if that is asked for: as a value of the user's.
+    """
     if rollout.deployment.ledger is None and rollout.users == live_settings(rollout.deployment):
         return None
-    return _change(Move.GIVE_BACK, rollout, rollout.users)
+    if rollout.in_progress and rollout.observation.policy.keep_paused:
+        return Change(Move.GIVE_BACK, replace(rollout.users, paused=True), None)
+    return Change(Move.GIVE_BACK, rollout.users, None)
 
 
 def differs(change: Change, rollout: Rollout) -> bool:

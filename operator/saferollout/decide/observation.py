@@ -234,6 +234,7 @@ class Policy:
     ``zone_bake``: between the last old pod of a zone and the first of the next, if they go ``zone_by_zone``.
     ``bake``: after every step, the last one included. ``approvals``: pods (int or percent) at which somebody
     has to approve of more. ``rolls_back``: what has failed is replaced by what was there before.
+    ``keep_paused``: a Deployment that is given back in mid-rollout stays paused.
     """
 
     max_surge: IntOrPercent = 1
@@ -250,6 +251,7 @@ class Policy:
     bake: float = 0.0
     approvals: tuple[IntOrPercent, ...] = ()
     rolls_back: bool = False
+    keep_paused: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,19 @@ def leave(rollout: Rollout) -> Decision | None:
     change = moves.give_back(rollout)
     done = not (change or costs or unfenced or blind)
     decision = waiting(rollout, Wait(Reason.FINISHING, "the Deployment is given back", SOON), change)
-    return replace(decision, costs=costs, fences=unfenced, gone=done)
+    notes = decision.notes
+    if change is not None and change.settings.paused and not rollout.users.paused:
+        notes = (*notes, _kept_paused(rollout))
+    return replace(decision, costs=costs, fences=unfenced, notes=notes, gone=done)
+
+
+def _kept_paused(rollout: Rollout) -> Note:
+    """Tell who has to go on; a pause protects no old pod from a complete target (``IsSaturated``)."""
+    name, replicas = rollout.deployment.name, rollout.deployment.replicas
+    text = f"deployment/{name} stays paused with {rollout.new} new pods of {replicas}"
+    if rollout.last_batch:
+        text += f", which does not hold the {rollout.old} old ones: they go when the new ones are available"
+    return Note("KeptPaused", f"{text}: kubectl rollout resume deployment/{name}", warning=rollout.last_batch)
 
 
 def rest(rollout: Rollout) -> Decision | None:

@@ -61,15 +61,19 @@ class ListWatch:
         self._api = api
         self._page = page
 
-    async def pages(self) -> AsyncIterator[tuple[Sequence[Mapping[str, Any]], str]]:
+    async def pages(
+        self, *selecting: tuple[str, str]
+    ) -> AsyncIterator[tuple[Sequence[Mapping[str, Any]], str]]:
         """List page after page, each with the resourceVersion from which to watch on.
+
+        ``selecting`` are further parameters of the query, such as a ``labelSelector``.
 
         Raises:
             Refused: The server answered with an error; 410 when the list took too long.
         """
         token = ""
         while True:
-            query = [("limit", str(self._page))] + ([("continue", token)] if token else [])
+            query = [("limit", str(self._page)), *selecting] + ([("continue", token)] if token else [])
             async with self._get(query, LIST_TIMEOUT) as response:
                 page = orjson.loads(await response.read())
             yield page.get("items") or (), page["metadata"]["resourceVersion"]
