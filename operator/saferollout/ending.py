@@ -11,7 +11,7 @@ import aiohttp
 from kubernetes.aio.client.exceptions import ApiException
 
 from saferollout import metrics
-from saferollout.act.status import write_status
+from saferollout.act.saferollouts import write_status
 from saferollout.api.parsing import InvalidSpecError, parse_spec
 from saferollout.api.recall import memory_of, read_status
 from saferollout.api.report import report

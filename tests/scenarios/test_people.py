@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from saferollout.sim.contract import Promise
+from scenarios.leaving import delete, without_trace
 from scenarios.manifests import App, target_group, world
 from scenarios.stage import Observation, Stage
 
@@ -51,11 +52,6 @@ async def set_paused(stage: Stage, app: App, *, to: bool) -> None:
     """Write ``spec.paused``."""
     patch = json.dumps({"spec": {"paused": to}})
     await stage.kubectl("patch", "saferollout", app.name, "--type=merge", "--patch", patch)
-
-
-async def delete(stage: Stage, app: App) -> None:
-    """Delete the SafeRollout, and wait until it is gone."""
-    await stage.kubectl("delete", "saferollout", app.name, "--timeout=15s")
 
 
 async def holds(stage: Stage, seen: Observation) -> None:
@@ -157,14 +153,6 @@ async def test_when_the_saferollout_is_deleted_in_mid_rollout_then_all_is_given_
     assert await stage.deployment(app) == before
     await rollout(stage, "status", app)
     await without_trace(stage, app)
-
-
-async def without_trace(stage: Stage, app: App) -> None:
-    """Hold that nothing of the operator's is left."""
-    for kind in ("deployment", "replicasets", "pods"):
-        what = ("deployment", app.name) if kind == "deployment" else (kind, "-l", f"app={app.name}")
-        found = await stage.kubectl("get", *what, "-o", "yaml", "--show-managed-fields")
-        assert "saferollout" not in found.replace("sim.saferollout.dev", "")
 
 
 async def test_given_an_aws_that_refuses_when_the_saferollout_is_deleted_in_mid_rollout_then_it_goes(

@@ -123,6 +123,7 @@ def expired(chance: Random, *, share: float, longest: float) -> Trouble:
 def _said(status: HTTPStatus) -> dict[str, object]:
     """The API's ``Status`` object."""
     reasons = {
+        HTTPStatus.FORBIDDEN: "Forbidden",
         HTTPStatus.CONFLICT: "Conflict",
         HTTPStatus.GONE: "Expired",
         HTTPStatus.TOO_MANY_REQUESTS: "TooManyRequests",

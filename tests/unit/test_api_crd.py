@@ -88,6 +88,7 @@ def test_every_duration_and_quantity_has_a_default() -> None:
         "gates.drain.timeout": "20m",
         "gates.bake": "0s",
         "onFailure": "Hold",
+        "onDelete": "Resume",
         "zones.minHealthy": 1,
         "zones.whenUnsatisfiable": "Hold",
         "zones.timeout": "10m",

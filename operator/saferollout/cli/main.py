@@ -6,6 +6,7 @@ import typer
 
 from saferollout.cli.demo import demo
 from saferollout.cli.run import run
+from saferollout.cli.uninstall import uninstall
 from saferollout.cli.watch import watch
 
 app = typer.Typer(
@@ -18,4 +19,5 @@ app = typer.Typer(
 )
 app.command(epilog="Example: saferollout run --namespace shop --poll-interval 5")(run)
 app.command(epilog="Example: kubectl saferollout watch checkout -n shop --until-done")(watch)
+app.command(epilog="Example: saferollout uninstall --all --dry-run")(uninstall)
 app.command(epilog="Example: saferollout demo --examples examples")(demo)

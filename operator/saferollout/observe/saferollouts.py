@@ -43,7 +43,7 @@ class SafeRollouts:
 
     def __init__(self, api: ApiClient, namespaces: Sequence[str] = ()) -> None:
         scopes = [f"/namespaces/{namespace}" for namespace in namespaces] or [""]
-        self._informers = [Informer(api, f"/apis/{API_VERSION}{scope}/{PLURAL}", _parse) for scope in scopes]
+        self._informers = [Informer(api, f"/apis/{API_VERSION}{scope}/{PLURAL}", parse) for scope in scopes]
         self._named = Lookup[tuple[str, str], SafeRollout](lambda each: (each.namespace, each.name))
         self._claims = Groups[tuple[str, str], SafeRollout](_claim)
         self._wakes: dict[tuple[str, str], list[asyncio.Event]] = {}
@@ -119,7 +119,8 @@ def _claim(rollout: SafeRollout) -> tuple[str, str] | None:
     return None if rollout.deployment is None else (rollout.namespace, rollout.deployment)
 
 
-def _parse(raw: Mapping[str, Any]) -> SafeRollout:
+def parse(raw: Mapping[str, Any]) -> SafeRollout:
+    """Read a SafeRollout, and nothing of its spec but the name of the Deployment."""
     meta = raw["metadata"]
     spec = raw.get("spec") or {}
     reference = spec.get("deploymentRef")
