@@ -11,13 +11,16 @@ from saferollout.decide.fences import WALL
 from saferollout.decide.observation import (
     Memory,
     Observation,
+    Policy,
     Problem,
     Strategy,
 )
+from saferollout.decide.ledger import Settings
 from saferollout.decide.phases import decide
 from saferollout.decide.waiting import SOON, UNHURRIED
 from unit.decide.given import (
     NOW,
+    USERS,
     acted,
     at_rest,
     draining,
@@ -27,6 +30,7 @@ from unit.decide.given import (
     releasable,
     releasing,
     replica_set,
+    rolling,
     untouched,
     with_pod,
     with_states,
@@ -135,3 +139,52 @@ def test_a_deployment_that_is_scaled_at_rest_stays_at_rest() -> None:
 def test_a_pod_that_fails_at_rest_changes_nothing() -> None:
     seen = with_pod(at_rest(), "v2-1", ready_since=None, phase="Failed")
     assert decide(replace(seen, pods=(*seen.pods, pod("v2-9")))).change is None
+
+
+# --- leaving with a pause
+
+
+def kept_paused(seen: Observation) -> Observation:
+    """The same, with a SafeRollout that is deleted and asks for the pause to stay."""
+    return replace(seen, deleting=True, policy=replace(seen.policy, keep_paused=True))
+
+
+def test_in_mid_rollout_all_but_the_pause_is_given_back_if_that_is_asked_for() -> None:
+    leaving = kept_paused(releasable())
+    decision = decide(leaving)
+    assert decision.change is not None
+    assert decision.change.settings == Settings(
+        paused=True, strategy=USERS, min_ready_seconds=0, progress_deadline_seconds=600
+    )
+    assert decision.change.ledger is None
+    (told,) = decision.notes
+    assert (told.reason, told.warning) == ("KeptPaused", False)
+    assert told.message.endswith("kubectl rollout resume deployment/web")
+    left = decide(acted(leaving, decision))
+    assert (left.gone, left.change, left.notes) == (True, None, ())
+
+
+def test_a_pause_that_holds_no_old_pod_is_left_with_a_warning() -> None:
+    decision = decide(kept_paused(rolling(3, new=3, old=1)))
+    assert decision.change is not None
+    assert decision.change.settings.paused
+    assert decision.change.settings.min_ready_seconds == 0
+    (told,) = decision.notes
+    assert told.warning
+    assert "does not hold the 1 old ones" in told.message
+
+
+def test_at_rest_no_pause_is_left() -> None:
+    decision = decide(kept_paused(at_rest()))
+    assert decision.change is not None
+    assert not decision.change.settings.paused
+    assert decision.notes == ()
+
+
+def test_a_pause_of_the_users_own_stays_without_a_word() -> None:
+    seen = edited(at_rest(), paused=True)
+    for policy in (Policy(), Policy(keep_paused=True)):
+        decision = decide(replace(seen, deleting=True, policy=policy))
+        assert decision.change is not None
+        assert decision.change.settings.paused
+        assert decision.notes == ()

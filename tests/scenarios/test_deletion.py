@@ -1,0 +1,209 @@
+"""What is deleted under a rollout: its SafeRollout, its Deployment, their namespace."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import replace
+from itertools import count
+from typing import Any
+
+import pytest
+
+from scenarios.leaving import delete, given_back, without_trace
+from scenarios.manifests import App, Manifest, target_group, world
+from scenarios.stage import Observation, Stage
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+LONG_ENOUGH = 4.0
+"""Seconds of holding in which a step would have been released."""
+
+GROUPS = [f"web-{number}" for number in range(1, 20)]
+SITE = world(*map(target_group, GROUPS), traffic=())
+
+_numbers = count()
+
+
+def an_app(**settings: Any) -> App:
+    """Return an app with a name and a target group of its own."""
+    name = GROUPS[next(_numbers)]
+    return App(name=name, groups=(name,), min_healthy=0, **settings)
+
+
+async def sizes(stage: Stage, app: App) -> list[int]:
+    """Return the sizes of its ReplicaSets, smallest first."""
+    found = json.loads(await stage.kubectl("get", "rs", "-l", f"app={app.name}", "-o", "json"))["items"]
+    return sorted(each["spec"]["replicas"] for each in found)
+
+
+async def stays(stage: Stage, app: App, seen: Observation) -> None:
+    """Hold that no pod comes or goes, for long enough."""
+    before = seen.observer.samples[-1].live.keys()
+    await asyncio.sleep(LONG_ENOUGH)
+    assert seen.observer.samples[-1].live.keys() == before, await stage.standing()
+    assert (await stage.deployment(app))["paused"] is True
+
+
+@pytest.mark.parametrize("on_delete", ["Resume", "KeepPaused"])
+async def test_when_the_saferollout_is_deleted_at_rest_then_the_deployment_is_as_it_was(
+    stage: Stage, on_delete: str
+) -> None:
+    app = an_app(replicas=2)
+    await stage.install(app)
+    before = await stage.deployment(app)
+    await stage.wrap(app, onDelete=on_delete)
+    async with stage.observed(app):
+        await delete(stage, app)
+        await given_back(stage, app, before)
+
+
+async def test_given_keep_paused_when_it_is_deleted_in_mid_rollout_then_all_stands_until_it_is_resumed(
+    stage: Stage,
+) -> None:
+    app = an_app(replicas=3)
+    await stage.install(app)
+    before = await stage.deployment(app)
+    await stage.wrap(app, onDelete="KeepPaused")
+    async with stage.observed(app) as seen:
+        await stage.set_image(app, "web:2")
+        await stage.step_is(app, 2)
+        await stage.reason_is(app, "WaitingForHealth")
+        await delete(stage, app)
+        assert await stage.deployment(app) == before | {"paused": True}
+        assert await sizes(stage, app) == [2, 2]
+        assert "KeptPaused" in await stage.events(app)
+        await stays(stage, app, seen)
+        await without_trace(stage, app)
+    await stage.kubectl("rollout", "resume", f"deployment/{app.name}")
+    await given_back(stage, app, before)
+
+
+async def test_given_keep_paused_when_it_is_deleted_in_the_last_batch_then_it_says_that_nothing_holds_it(
+    stage: Stage,
+) -> None:
+    app = an_app(replicas=1)
+    await stage.install(app)
+    before = await stage.deployment(app)
+    await stage.wrap(app, onDelete="KeepPaused")
+    await stage.set_image(app, "web:2")
+    await stage.reason_is(app, "WaitingForHealth")
+    await delete(stage, app)
+    assert await stage.deployment(app) == before | {"paused": True}
+    found = json.loads(await stage.kubectl("get", "events", "-o", "json"))["items"]
+    (told,) = (
+        each
+        for each in found
+        if each["reason"] == "KeptPaused" and each["involvedObject"]["name"] == app.name
+    )
+    assert told["type"] == "Warning"
+    assert "does not hold the 1 old ones" in told["message"]
+
+    async def alone() -> bool:
+        return await sizes(stage, app) == [0, 1]
+
+    await stage.until(alone, "the old pod has gone", within=20)
+    await without_trace(stage, app)
+
+
+@pytest.mark.parametrize("fault", ["AccessDenied", "silent"])
+async def test_given_an_aws_that_does_not_answer_when_it_is_deleted_in_mid_rollout_then_it_goes(
+    stage: Stage, fault: str
+) -> None:
+    app = an_app(replicas=2)
+    await stage.install(app)
+    before = await stage.deployment(app)
+    await stage.wrap(app)
+    await stage.set_image(app, "web:2")
+    await stage.step_is(app, 1)
+    rule = {"silent": True} if fault == "silent" else {"error": fault}
+    await stage.faults(rule | {"targetGroup": app.name})
+    await stage.reason_is(app, "EndpointUnreachable" if fault == "silent" else fault)
+    await delete(stage, app)
+    await stage.faults()
+    await given_back(stage, app, before)
+
+
+@pytest.mark.parametrize("cascade", ["background", "foreground"])
+async def test_when_the_deployment_is_deleted_in_mid_rollout_and_made_anew_then_that_one_is_followed(
+    stage: Stage, cascade: str
+) -> None:
+    app = an_app(replicas=3)
+    await stage.install(app)
+    await stage.wrap(app)
+    await stage.set_image(app, "web:2")
+    await stage.step_is(app, 2)
+    await stage.kubectl("delete", "deployment", app.name, f"--cascade={cascade}", "--timeout=30s")
+    await stage.reason_is(app, "DeploymentNotFound")
+    other = replace(app, replicas=2, image="web:3")
+    await stage.install(other)
+    await stage.at_rest(other, "web:3")
+    assert (await stage.status(app))["replicas"]["desired"] == 2
+    async with stage.observed(other):
+        await stage.set_image(other, "web:4")
+        await stage.at_rest(other, "web:4")
+    await delete(stage, other)
+    await without_trace(stage, other)
+
+
+@pytest.mark.parametrize("image", ["web:1", "web:2", "web:3"])
+async def test_when_the_deployment_is_orphaned_in_mid_rollout_and_made_anew_then_its_pods_are_adopted(
+    stage: Stage, image: str
+) -> None:
+    app = an_app(replicas=3)
+    await stage.install(app)
+    before = await stage.deployment(app)
+    await stage.wrap(app)
+    async with stage.observed(app):
+        await stage.set_image(app, "web:2")
+        await stage.step_is(app, 2)
+        await stage.reason_is(app, "WaitingForHealth")
+        await stage.kubectl("delete", "deployment", app.name, "--cascade=orphan")
+        await stage.apply(replace(app, image=image).deployment())
+        await stage.at_rest(app, image, within=90)
+    await delete(stage, app)
+    await given_back(stage, app, before)
+
+
+async def test_when_the_deployment_is_deleted_at_rest_then_so_can_be_its_saferollout(stage: Stage) -> None:
+    app = an_app(replicas=1)
+    await stage.install(app)
+    await stage.wrap(app)
+    await stage.kubectl("delete", "deployment", app.name, "--timeout=30s")
+    await delete(stage, app)
+
+
+async def test_given_a_saferollout_when_its_deployment_comes_later_then_it_is_followed(stage: Stage) -> None:
+    app = an_app(replicas=2)
+    await stage.apply(app.rollout())
+    await stage.reason_is(app, "DeploymentNotFound")
+    await stage.install(app)
+    await stage.at_rest(app)
+    async with stage.observed(app):
+        await stage.set_image(app, "web:2")
+        await stage.at_rest(app, "web:2")
+
+
+async def test_when_the_namespace_is_deleted_in_mid_rollout_then_it_goes_with_all_that_is_in_it(
+    stage: Stage,
+) -> None:
+    app, home = an_app(replicas=3), "shop"
+    await stage.kubectl("create", "namespace", home)
+    mine = (app.deployment(), app.service(), *app.bindings(), app.rollout())
+    await stage.apply(*(_in(home, each) for each in mine))
+    await _reason_is(stage, home, app, "Complete")
+    await stage.kubectl("-n", home, "set", "image", f"deployment/{app.name}", "web=web:2")
+    await _reason_is(stage, home, app, "WaitingForHealth")
+    await stage.kubectl("delete", "namespace", home, "--timeout=60s")
+
+
+def _in(namespace: str, manifest: Manifest) -> Manifest:
+    return manifest | {"metadata": manifest["metadata"] | {"namespace": namespace}}
+
+
+async def _reason_is(stage: Stage, namespace: str, app: App, reason: str) -> None:
+    async def holds() -> bool:
+        arguments = ("get", "saferollout", app.name, "-o", "jsonpath={.status.reason}")
+        return await stage.kubectl("-n", namespace, *arguments) == reason
+
+    await stage.until(holds, f"the reason of {namespace}/{app.name} is {reason}", within=40)
