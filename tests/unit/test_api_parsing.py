@@ -203,5 +203,5 @@ def test_whatever_stands_in_place_of_a_spec_is_refused(value: Any) -> None:
 def test_a_pause_is_kept_when_that_is_asked_for() -> None:
     assert not parse_spec(LEAST).policy.keep_paused
     assert parse_spec({**LEAST, "onDelete": "KeepPaused"}).policy.keep_paused
-    with pytest.raises(InvalidSpecError, match="spec.onDelete"):
+    with pytest.raises(InvalidSpecError, match=r"spec\.onDelete"):
         parse_spec({**LEAST, "onDelete": "Keep"})

@@ -8,6 +8,7 @@ from dataclasses import replace
 from saferollout.api.reasons import Reason
 from saferollout.decide.decision import Finished, Move
 from saferollout.decide.fences import WALL
+from saferollout.decide.ledger import Settings
 from saferollout.decide.observation import (
     Memory,
     Observation,
@@ -15,7 +16,6 @@ from saferollout.decide.observation import (
     Problem,
     Strategy,
 )
-from saferollout.decide.ledger import Settings
 from saferollout.decide.phases import decide
 from saferollout.decide.waiting import SOON, UNHURRIED
 from unit.decide.given import (
