@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 from asyncio.subprocess import PIPE
 
 from scenarios.manifests import App, Manifest
 from scenarios.stage import Stage
+
+
+async def midway(stage: Stage, app: App) -> None:
+    """Bring a rollout to its middle, and have it stay there: spec.paused."""
+    await stage.set_image(app, "web:2")
+    await stage.step_is(app, 2)
+    patch = json.dumps({"spec": {"paused": True}})
+    await stage.kubectl("patch", "saferollout", app.name, "--type=merge", "--patch", patch)
+    await stage.reason_is(app, "PausedBySpec")
 
 
 async def delete(stage: Stage, app: App) -> None:

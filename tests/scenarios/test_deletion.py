@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from scenarios.leaving import delete, given_back, without_trace
+from scenarios.leaving import delete, given_back, midway, without_trace
 from scenarios.manifests import App, Manifest, target_group, world
 from scenarios.stage import Observation, Stage
 
@@ -61,17 +61,18 @@ async def test_when_the_saferollout_is_deleted_at_rest_then_the_deployment_is_as
 async def test_given_keep_paused_when_it_is_deleted_in_mid_rollout_then_all_stands_until_it_is_resumed(
     stage: Stage,
 ) -> None:
-    app = an_app(replicas=3)
+    app = an_app(replicas=4)
     await stage.install(app)
     before = await stage.deployment(app)
     await stage.wrap(app, onDelete="KeepPaused")
     async with stage.observed(app) as seen:
-        await stage.set_image(app, "web:2")
-        await stage.step_is(app, 2)
-        await stage.reason_is(app, "WaitingForHealth")
+        await midway(stage, app)
+        half = await sizes(stage, app)
+        assert len(half) == 2
+        assert sum(half) == 5
         await delete(stage, app)
         assert await stage.deployment(app) == before | {"paused": True}
-        assert await sizes(stage, app) == [2, 2]
+        assert await sizes(stage, app) == half
         assert "KeptPaused" in await stage.events(app)
         await stays(stage, app, seen)
         await without_trace(stage, app)
@@ -131,12 +132,12 @@ async def test_when_the_deployment_is_deleted_in_mid_rollout_and_made_anew_then_
     app = an_app(replicas=3)
     await stage.install(app)
     await stage.wrap(app)
-    await stage.set_image(app, "web:2")
-    await stage.step_is(app, 2)
+    await midway(stage, app)
     await stage.kubectl("delete", "deployment", app.name, f"--cascade={cascade}", "--timeout=30s")
     await stage.reason_is(app, "DeploymentNotFound")
     other = replace(app, replicas=2, image="web:3")
     await stage.install(other)
+    await stage.apply(app.rollout(paused=False))
     await stage.at_rest(other, "web:3")
     assert (await stage.status(app))["replicas"]["desired"] == 2
     async with stage.observed(other):
@@ -155,11 +156,9 @@ async def test_when_the_deployment_is_orphaned_in_mid_rollout_and_made_anew_then
     before = await stage.deployment(app)
     await stage.wrap(app)
     async with stage.observed(app):
-        await stage.set_image(app, "web:2")
-        await stage.step_is(app, 2)
-        await stage.reason_is(app, "WaitingForHealth")
+        await midway(stage, app)
         await stage.kubectl("delete", "deployment", app.name, "--cascade=orphan")
-        await stage.apply(replace(app, image=image).deployment())
+        await stage.apply(replace(app, image=image).deployment(), app.rollout(paused=False))
         await stage.at_rest(app, image, within=90)
     await delete(stage, app)
     await given_back(stage, app, before)

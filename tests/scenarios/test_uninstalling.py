@@ -15,26 +15,24 @@ from aiohttp import web
 from saferollout.api.crd import custom_resource_definition
 from scenarios.conftest import Opening
 from scenarios.faulting import Handler, faulting
-from scenarios.leaving import delete, given_back, uninstall, without_trace
+from scenarios.leaving import delete, given_back, midway, uninstall, without_trace
 from scenarios.manifests import App, Manifest, target_group, world
 from scenarios.stage import Stage
 from scenarios.troubles import refused
 
-APP = App(replicas=3)
+APP = App(replicas=4)
 SITE = world(target_group("web"), traffic=())
 CRD = "customresourcedefinition/saferollouts.saferollout.dev"
 AT_ONCE = ("--patience", "2")
 
 
-async def midway(stage: Stage, app: App = APP) -> Manifest:
+async def begun(stage: Stage, app: App = APP, **environment: str) -> Manifest:
     """Bring a rollout to its middle; return the Deployment as it was before any operator."""
     await stage.install(app)
     before = await stage.deployment(app)
-    await stage.start_operator()
+    await stage.start_operator(**environment)
     await stage.wrap(app)
-    await stage.set_image(app, "web:2")
-    await stage.step_is(app, 2)
-    await stage.reason_is(app, "WaitingForHealth")
+    await midway(stage, app)
     return before
 
 
@@ -48,7 +46,7 @@ async def test_given_an_operator_when_it_is_uninstalled_in_mid_rollout_then_the_
     opened: Opening,
 ) -> None:
     async with opened(SITE) as stage:
-        before = await midway(stage)
+        before = await begun(stage)
         code, said = await uninstall(stage, "--all", "--dry-run")
         assert (code, said) == (0, "default: deployment/web of saferollout/web: to be given back\n")
         assert (await stage.deployment(APP))["paused"] is True
@@ -68,7 +66,7 @@ async def test_given_no_operator_any_more_when_it_is_uninstalled_in_mid_rollout_
     opened: Opening,
 ) -> None:
     async with opened(SITE) as stage:
-        before = await midway(stage)
+        before = await begun(stage)
         await stage.kill_operator()
         await stage.kubectl("delete", "saferollout", APP.name, "--wait=false")
         code, said = await uninstall(stage, "-n", "default", *AT_ONCE)
@@ -83,7 +81,7 @@ async def test_given_no_operator_when_the_crd_hangs_in_deletion_then_the_command
     opened: Opening,
 ) -> None:
     async with opened(SITE) as stage:
-        before = await midway(stage)
+        before = await begun(stage)
         await stage.kill_operator()
         await stage.kubectl("delete", CRD, "--wait=false")
         code, said = await uninstall(stage, "--all", *AT_ONCE)
@@ -96,7 +94,7 @@ async def test_given_the_crd_is_gone_when_it_is_uninstalled_then_orphaned_deploy
     opened: Opening,
 ) -> None:
     async with opened(SITE) as stage:
-        before = await midway(stage)
+        before = await begun(stage)
         await stage.kill_operator()
         await taken_off(stage)
         await stage.kubectl("delete", CRD, "--timeout=20s")
@@ -111,7 +109,7 @@ async def test_given_an_operator_when_the_crd_is_deleted_in_mid_rollout_then_it_
     opened: Opening,
 ) -> None:
     async with opened(SITE) as stage:
-        before = await midway(stage)
+        before = await begun(stage)
         await stage.kubectl("delete", CRD, "--timeout=20s")
         await given_back(stage, APP, before)
         await stage.apply(custom_resource_definition())
@@ -125,12 +123,7 @@ async def test_given_an_api_server_that_refuses_for_good_then_the_saferollout_go
 ) -> None:
     async with opened(SITE) as stage:
         async with faulting(stage.host.operator or stage.host.kubeconfig, tmp_path) as proxy:
-            await stage.install(APP)
-            before = await stage.deployment(APP)
-            await stage.start_operator(KUBECONFIG=str(proxy.kubeconfig))
-            await stage.wrap(APP)
-            await stage.set_image(APP, "web:2")
-            await stage.step_is(APP, 2)
+            before = await begun(stage, KUBECONFIG=str(proxy.kubeconfig))
             chance = random.Random(1)  # noqa: S311 - chance, no secret
             proxy.troubles = [refused(chance, HTTPStatus.FORBIDDEN, share=1, kind=is_write_of_a_deployment)]
             began = time.monotonic()
@@ -163,12 +156,7 @@ async def test_given_a_slow_api_server_when_the_saferollout_is_deleted_in_mid_ro
         opened(SITE) as stage,
         faulting(stage.host.operator or stage.host.kubeconfig, tmp_path) as proxy,
     ):
-        await stage.install(APP)
-        before = await stage.deployment(APP)
-        await stage.start_operator(KUBECONFIG=str(proxy.kubeconfig))
-        await stage.wrap(APP)
-        await stage.set_image(APP, "web:2")
-        await stage.step_is(APP, 2)
+        before = await begun(stage, KUBECONFIG=str(proxy.kubeconfig))
         proxy.troubles = [slow]
         await stage.kubectl("delete", "saferollout", APP.name, "--timeout=45s")
         await given_back(stage, APP, before)
@@ -179,7 +167,7 @@ async def test_given_no_access_to_aws_any_more_when_the_saferollout_is_deleted_t
     opened: Opening, gone: str
 ) -> None:
     async with opened(SITE) as stage:
-        before = await midway(stage)
+        before = await begun(stage)
         await stage.kill_operator()
         without = {
             "credentials": {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""},
