@@ -7,6 +7,7 @@ operator any more. What it needs to know is on the Deployment; AWS is not asked.
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
@@ -36,6 +37,8 @@ LONG_PATIENCE = 600.0
 BREATH = 0.1
 """Seconds between two turns."""
 
+_LOST = (aiohttp.ClientError, OSError)
+
 _WAIT = Wait(Reason.API_REFUSED, "")
 
 _PASSING = {
@@ -46,8 +49,7 @@ _PASSING = {
     HTTPStatus.TOO_MANY_REQUESTS,
 }
 
-Trouble = ApiException | Refused | aiohttp.ClientError | OSError
-"""What keeps a Deployment from being given back."""
+log = logging.getLogger("saferollout")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ class Turn:
     """One look, and what came of it: what was decided and done, or that it was refused, and the troubles."""
 
     decision: Decision
-    troubles: tuple[Trouble, ...] = ()
+    troubles: tuple[Exception, ...] = ()
 
     @property
     def done(self) -> bool:
@@ -114,8 +116,11 @@ async def _turn(api: ApiClient, subject: Subject) -> Turn:
         decision = decide(seen)
         if seen.deployment is None:
             return Turn(decision)
-        troubles: tuple[Trouble, ...] = await give_back(api, seen.deployment, decision)
-    except (Refused, aiohttp.ClientError, OSError) as error:
+        troubles: tuple[Exception, ...] = await give_back(api, seen.deployment, decision)
+    except (Refused, *_LOST) as error:
+        decision, troubles = waiting_with(Picture(), seen, _WAIT), (error,)
+    except Exception as error:  # a mistake of ours must not keep a namespace either
+        log.exception("%s/%s: a turn failed", subject.namespace, subject.deployment)
         decision, troubles = waiting_with(Picture(), seen, _WAIT), (error,)
     if not troubles:
         return Turn(decision)
@@ -123,16 +128,17 @@ async def _turn(api: ApiClient, subject: Subject) -> Turn:
     return Turn(waiting_with(decision.picture, seen, wait), troubles)
 
 
-def _is_for_good(error: Trouble) -> bool:
+def _is_for_good(error: Exception) -> bool:
     code = (
         error.code if isinstance(error, Refused) else error.status if isinstance(error, ApiException) else 0
     )
     return 400 <= (code or 0) < 500 and code not in _PASSING
 
 
-def _sentence(error: Trouble) -> str:
+def _sentence(error: Exception) -> str:
     if isinstance(error, ApiException):
         return sentence(error)
     if isinstance(error, Refused):
         return f"the API server refused: {error}"
-    return f"the API server cannot be reached: {str(error) or type(error).__name__}"
+    what = "the API server cannot be reached" if isinstance(error, _LOST) else "a turn failed"
+    return f"{what}: {str(error) or type(error).__name__}"
