@@ -1,7 +1,7 @@
 """The Deployment controller: one sync is one half of a step.
 
 After kubernetes ``pkg/controller/deployment``. It sizes ReplicaSets and nothing else, and it does so while
-paused too: see `sizes.scaled`. ReplicaSets without an owner are not adopted.
+paused too: see `sizes.scaled`. ReplicaSets without an owner are adopted by a Deployment that has none yet.
 """
 
 from __future__ import annotations
@@ -37,10 +37,14 @@ from saferollout.sim.objects import (
     Key,
     annotations_of,
     condition_of,
+    controller_reference,
+    controller_uid,
     is_deleting,
     key_of,
     owner_key,
+    selects,
     with_annotations,
+    with_metadata,
     with_spec,
 )
 from saferollout.sim.resources import DEPLOYMENTS, PODS, REPLICA_SETS
@@ -88,6 +92,8 @@ class DeploymentController:
         except ApiError:
             return
         replica_sets = self._ownership.children(deployment["metadata"]["uid"], REPLICA_SETS)
+        if not replica_sets and not is_deleting(deployment):
+            replica_sets = self._adopted(deployment)
         revisions = revisions_of(deployment, replica_sets)
         bounds = bounds_of(deployment)
         if is_deleting(deployment):
@@ -101,6 +107,22 @@ class DeploymentController:
             self._recreate(deployment, revisions, bounds)
         else:
             self._roll(deployment, revisions, bounds)
+
+    def _adopted(self, deployment: Object) -> list[Object]:
+        """Take over what a Deployment before it has left behind (kubernetes ``ClaimReplicaSets``)."""
+        selector, namespace = deployment["spec"]["selector"], deployment["metadata"]["namespace"]
+        orphans = [
+            each
+            for each in self._store.list(REPLICA_SETS, namespace)
+            if controller_uid(each) is None
+            and not is_deleting(each)
+            and selects(selector, each["metadata"].get("labels") or {})
+        ]
+        references = [controller_reference(deployment)]
+        return [
+            self._store.update(REPLICA_SETS, with_metadata(each, ownerReferences=references))
+            for each in orphans
+        ]
 
     def _revised(self, deployment: Object, revisions: Revisions) -> tuple[Object, Revisions]:
         """Write down the newest revision: on the ReplicaSet first, on the Deployment in the next sync."""
