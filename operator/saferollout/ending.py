@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from collections.abc import Callable
 
 import aiohttp
+from kubernetes.aio.client import ApiClient
 from kubernetes.aio.client.exceptions import ApiException
 
 from saferollout import metrics
@@ -18,25 +18,23 @@ from saferollout.api.report import report
 from saferollout.decide.decision import Note
 from saferollout.decide.observation import Policy
 from saferollout.leaving import Subject, Turn, leave
-from saferollout.loop import Parts
-from saferollout.observe.saferollouts import SafeRollout
+from saferollout.observe.saferollouts import SafeRollout, SafeRollouts
 
 log = logging.getLogger("saferollout")
 
 
-async def end(parts: Parts, found: SafeRollout, turning: asyncio.Lock, note: Callable[[Note], None]) -> None:
+async def end(
+    api: ApiClient, rollouts: SafeRollouts, found: SafeRollout, note: Callable[[Note], None]
+) -> None:
     """Return when a SafeRollout that is being deleted may go.
 
     That is when nothing of the operator's is left on the Deployment, or when the API server has refused for
-    long to have it taken off: a finalizer must not keep a namespace for ever. ``turning`` keeps the loop
-    from going on meanwhile; ``note`` records an Event.
+    long to have it taken off: a finalizer must not keep a namespace for ever. ``note`` records an Event.
     """
-    holder = parts.rollouts.holder(found.namespace, found.deployment or "")
+    holder = rollouts.holder(found.namespace, found.deployment or "")
     if holder is not None and holder.uid != found.uid:
         return  # The Deployment is another's; whatever is on it, too.
-    told = _Told(parts, found, note)
-    async with turning:
-        last = await leave(parts.api, subject_of(found), told)
+    last = await leave(api, subject_of(found), _Told(api, found, note))
     if not last.done:
         command = f"saferollout uninstall --namespace {found.namespace}"
         text = f"deployment/{found.deployment} is not given back: {last.decision.message}; do {command}"
@@ -57,8 +55,8 @@ def subject_of(found: SafeRollout) -> Subject:
 class _Told:
     """Writes the status and records Events. Neither is worth a delay: the SafeRollout is about to go."""
 
-    def __init__(self, parts: Parts, found: SafeRollout, note: Callable[[Note], None]) -> None:
-        self._api = parts.api
+    def __init__(self, api: ApiClient, found: SafeRollout, note: Callable[[Note], None]) -> None:
+        self._api = api
         self._found = found
         self._note = note
         self._status = read_status(found.status)

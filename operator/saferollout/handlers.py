@@ -91,7 +91,8 @@ async def give_back(memo: kopf.Memo, body: kopf.Body, **_: Any) -> None:
         await memo.parts.rollouts.synced()
         found = await _as_kopf_sees_it(memo.parts, body, asyncio.Event())
         if found is not None:
-            await end(memo.parts, found, _turning(memo), _noting(body))
+            async with _turning(memo):
+                await end(memo.parts.api, memo.parts.rollouts, found, _noting(body))
 
 
 def _turning(memo: kopf.Memo) -> asyncio.Lock:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from dataclasses import dataclass
 from enum import StrEnum
 from http import HTTPStatus
@@ -17,12 +17,12 @@ from typing import Any
 from kubernetes.aio.client import ApiClient, CustomObjectsApi, V1DeleteOptions, V1Preconditions
 from kubernetes.aio.client.exceptions import ApiException
 
-from saferollout.act.requests import MERGE, PATCHED_BY, TIMEOUT
+from saferollout.act.finalizing import let_go
+from saferollout.act.requests import TIMEOUT
 from saferollout.api.names import (
     API_VERSION,
     COST_BEFORE_ANNOTATION,
     FIELD_MANAGER,
-    FINALIZER,
     GROUP,
     LEDGER_ANNOTATION,
     PLURAL,
@@ -176,7 +176,7 @@ async def _end(api: ApiClient, rollout: SafeRollout, told: Callable[[str], None]
     last = await leave(api, subject_of(rollout), _telling(f"{rollout.namespace}/{rollout.deployment}", told))
     if not last.done:
         return _ended(rollout, Outcome.LEFT, last.decision.message)
-    others = await _take_the_finalizer_off(api, rollout)
+    others = await let_go(api, rollout)
     held = f"the SafeRollout is still held by {', '.join(others)}" if others else ""
     return _ended(rollout, Outcome.BY_COMMAND, held)
 
@@ -204,31 +204,6 @@ async def _delete(api: ApiClient, rollout: SafeRollout) -> None:
     except ApiException as error:
         if error.status not in {HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT}:
             raise
-
-
-async def _take_the_finalizer_off(api: ApiClient, rollout: SafeRollout) -> Iterable[str]:
-    """Let a SafeRollout go, and return the finalizers of others that still hold it."""
-    objects, namespace, name = CustomObjectsApi(api), rollout.namespace, rollout.name
-    while True:
-        try:
-            seen: Any = await objects.get_namespaced_custom_object(
-                GROUP, VERSION, namespace, PLURAL, name, _request_timeout=TIMEOUT
-            )
-            meta = seen["metadata"]
-            others = [each for each in meta.get("finalizers") or () if each != FINALIZER]
-            if meta["uid"] != rollout.uid:
-                return []
-            patch = {"metadata": {"resourceVersion": meta["resourceVersion"], "finalizers": others}}
-            await objects.patch_namespaced_custom_object(
-                GROUP, VERSION, namespace, PLURAL, name, patch, **PATCHED_BY, **MERGE
-            )
-        except ApiException as error:
-            if error.status == HTTPStatus.NOT_FOUND:
-                return []
-            if error.status != HTTPStatus.CONFLICT:
-                raise
-        else:
-            return others
 
 
 def _ended(rollout: SafeRollout, outcome: Outcome, message: str = "") -> Ended:

@@ -110,7 +110,7 @@ async def test_given_an_operator_when_the_crd_is_deleted_in_mid_rollout_then_it_
 ) -> None:
     async with opened(SITE) as stage:
         before = await begun(stage)
-        await stage.kubectl("delete", CRD, "--timeout=20s")
+        await stage.kubectl("delete", CRD, "--timeout=60s")
         await given_back(stage, APP, before)
         await stage.apply(custom_resource_definition())
         await stage.kubectl("wait", "--for=condition=Established", CRD, "--timeout=20s")
