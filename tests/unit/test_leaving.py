@@ -30,6 +30,7 @@ def deleted(**spec: Any) -> SafeRollout:
         deleting=True,
         held=True,
         deployment="web",
+        asked=None,
         spec=usual | spec,
         status={},
     )
