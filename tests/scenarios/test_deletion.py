@@ -187,7 +187,7 @@ async def test_when_the_namespace_is_deleted_in_mid_rollout_then_it_goes_with_al
     stage: Stage,
 ) -> None:
     app, home = an_app(replicas=3), "shop"
-    await stage.kubectl("create", "namespace", home)
+    await stage.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": home}})
     mine = (app.deployment(), app.service(), *app.bindings(), app.rollout())
     await stage.apply(*(_in(home, each) for each in mine))
     await _reason_is(stage, home, app, "Complete")

@@ -133,6 +133,7 @@ async def test_given_an_api_server_that_refuses_for_good_then_the_saferollout_go
             assert time.monotonic() - began > 60
             assert (await stage.events(APP)).count("LeftBehind") == 1
             assert (await stage.deployment(APP))["paused"] is True
+            await stage.kill_operator()  # before the proxy, which waits for whoever is still connected
         code, said = await uninstall(stage, "-n", "default")
         assert (code, said) == (0, "default: deployment/web: given back\n")
         await given_back(stage, APP, before)
@@ -160,6 +161,7 @@ async def test_given_a_slow_api_server_when_the_saferollout_is_deleted_in_mid_ro
         proxy.troubles = [slow]
         await stage.kubectl("delete", "saferollout", APP.name, "--timeout=45s")
         await given_back(stage, APP, before)
+        await stage.kill_operator()
 
 
 @pytest.mark.parametrize("gone", ["credentials", "endpoint"])
