@@ -60,6 +60,7 @@ class _Told:
         self._found = found
         self._note = note
         self._status = read_status(found.status)
+        self._version = found.version
 
     async def __call__(self, turn: Turn) -> None:
         decision, found = turn.decision, self._found
@@ -80,7 +81,7 @@ class _Told:
             return
         log.info("%s/%s: %s: %s", *_of(found), decision.reason, decision.message)
         try:
-            await write_status(self._api, *_of(found), told)
+            self._version = await write_status(self._api, *_of(found), told, self._version)
         except (ApiException, aiohttp.ClientError, OSError) as error:
             log.warning("%s/%s: the status could not be written: %s", *_of(found), error)
         self._status = told

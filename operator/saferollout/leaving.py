@@ -116,7 +116,7 @@ async def _turn(api: ApiClient, subject: Subject) -> Turn:
         decision = decide(seen)
         if seen.deployment is None:
             return Turn(decision)
-        troubles: tuple[Exception, ...] = await give_back(api, seen.deployment, decision)
+        troubles: tuple[Exception, ...] = await give_back(api, seen.deployment, decision, seen)
     except (Refused, *_LOST) as error:
         decision, troubles = waiting_with(Picture(), seen, _WAIT), (error,)
     except Exception as error:  # a mistake of ours must not keep a namespace either
