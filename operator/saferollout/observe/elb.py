@@ -13,7 +13,8 @@ from prometheus_client import Counter
 
 from saferollout.api.reasons import Reason
 from saferollout.decide.observation import Problem, Target, TargetState
-from saferollout.observe.elb_errors import explain
+from saferollout.observe.aws_errors import explain
+from saferollout.observe.question import Unanswered
 from saferollout.observe.roles import Credentials, Role, assume
 
 if TYPE_CHECKING:
@@ -42,13 +43,6 @@ REQUESTS = Counter(
     "Questions put to ELBv2, by operation and outcome (ok, or the reason of the failure).",
     ["operation", "outcome"],
 )
-
-
-@dataclass
-class Unanswered(Exception):  # noqa: N818 - reads as what became of the question
-    """A question got no usable answer, and why."""
-
-    problem: Problem
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,16 +8,17 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
 from saferollout.api.reasons import Reason
 from saferollout.decide.observation import Problem, TargetGroup
 from saferollout.observe import arn as arns
-from saferollout.observe import elb, elb_errors
-from saferollout.observe.backoff import Backoff
+from saferollout.observe import elb
+from saferollout.observe.aws_errors import ELBV2, explain
 from saferollout.observe.bucket import TokenBucket
+from saferollout.observe.question import Question, Unanswered, Way
 from saferollout.observe.roles import Role
 
 if TYPE_CHECKING:
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
 
 DESCRIBED_SECONDS = 600.0
 """How long a target group's type, which cannot change, is taken for known."""
-
-FIRST_ANSWER_SECONDS = 8.0
-"""How long the first answer of a target group is waited for: without one there is nothing to go by."""
 
 RENEWED_SECONDS = 300.0
 """How long before they end the credentials of a role are renewed."""
@@ -45,31 +43,104 @@ class Connect(Protocol):
         """Make it. Whatever is raised is a problem of the target group that it is for."""
 
 
-@dataclass(slots=True)
-class _Group:
-    """What is known of one target group.
+class _Clients:
+    """The clients, one for each role: made once for as long as its credentials last."""
 
-    ``retry_at``: not to be asked again before, after a failure. ``took_off_at``: when the question under way
-    was put, by the monotonic clock; ``queues`` while it waits for its turn.
-    """
+    def __init__(self, connect: Connect) -> None:
+        self._connect = connect
+        self._connections: dict[Role | None, elb.Connection] = {}
+        self._connecting: dict[Role | None, threading.Lock] = {}
 
-    answer: TargetGroup
-    arn: arns.TargetGroupArn
-    role: Role | None
-    described_at: float = 0.0
-    retry_at: float = 0.0
-    backoff: Backoff = field(default_factory=lambda: Backoff(first=1.0, most=30.0))
-    flight: asyncio.Task[None] | None = None
-    took_off_at: float = 0.0
-    queues: bool = False
+    def expect(self, role: Role | None) -> None:
+        """Be ready to make a client for this role."""
+        self._connecting.setdefault(role, threading.Lock())
+
+    def get(self, role: Role | None) -> ElasticLoadBalancingv2Client:
+        """Return the client for a role.
+
+        botocore's clients are thread-safe, making them is not. To assume a role is a call of its own: whoever
+        waits for it does not keep those who need another.
+
+        Raises:
+            Unanswered: It cannot be made.
+        """
+        with self._connecting[role]:
+            connection = self._connections.get(role)
+            if connection is None or connection.expires_at - time.time() < RENEWED_SECONDS:
+                try:
+                    connection = self._connections[role] = self._connect(role=role)
+                except Exception as error:
+                    doing = "connecting to ELBv2" if role is None else "AssumeRole"
+                    raise Unanswered(explain(error, doing)) from error
+            return connection.client
+
+    def forget(self, role: Role | None) -> None:
+        """Make another client next time: one keeps for good what credentials it found, or did not."""
+        self._connections.pop(role, None)
+
+
+class _Group(Question[TargetGroup]):
+    """What is known of one target group."""
+
+    def __init__(self, arn: str, parsed: arns.TargetGroupArn, role: Role | None, clients: _Clients, way: Way):
+        super().__init__(TargetGroup(arn, parsed.name), way)
+        self._arn = parsed
+        self._role = role
+        self._clients = clients
+        self._described_at = 0.0
+
+    def calls(self) -> int:
+        return 1 + self._is_to_be_described
+
+    def look(self) -> TargetGroup:
+        try:
+            return self._look()
+        except Unanswered as unanswered:
+            if unanswered.problem.reason is Reason.NO_CREDENTIALS:
+                self._clients.forget(self._role)
+            raise
+
+    def spoilt(self, problem: Problem) -> TargetGroup:
+        return replace(self.answer, problem=problem.reason, detail=problem.message)
+
+    def _look(self) -> TargetGroup:
+        client, arn = self._clients.get(self._role), self.answer.arn
+        if self._arn.region != client.meta.region_name:
+            raise Unanswered(self._other_region(client.meta.region_name))
+        kind = self.answer.target_type
+        if self._is_to_be_described:
+            kind = elb.target_type(client, arn)
+            if kind not in _FOLLOWED:
+                raise Unanswered(self._unsupported(kind))
+            self._described_at = time.time()
+        sent = time.time()
+        found = elb.targets(client, arn)
+        return replace(self.answer, target_type=kind, targets=found, asked_at=sent, problem=None, detail="")
+
+    @property
+    def _is_to_be_described(self) -> bool:
+        return time.time() - self._described_at > DESCRIBED_SECONDS
+
+    def _other_region(self, ours: str) -> Problem:
+        return Problem(
+            Reason.TARGET_GROUP_OTHER_REGION,
+            f"target group {self._arn.name} is in {self._arn.region}, the operator asks in {ours}. What to"
+            f" do: correct the ARN, or run an operator with AWS_DEFAULT_REGION={self._arn.region}.",
+        )
+
+    def _unsupported(self, kind: str) -> Problem:
+        return Problem(
+            Reason.TARGET_GROUP_UNSUPPORTED,
+            f"target group {self._arn.name} has targets of type {kind}; only pods (type ip) and the instances"
+            " they run on can be followed. What to do: use target-type ip.",
+        )
 
 
 class TargetHealth:
     """Asks ELBv2 on behalf of every SafeRollout, in threads of its own.
 
     Nothing that goes wrong is raised: it is the ``problem`` of the target group it concerns. Nobody waits for
-    an answer longer than ``patience`` seconds after the question was sent, since whoever waits does not look
-    after the Deployment; the call goes on, and who asks next may find it answered.
+    an answer longer than ``patience`` seconds after the question was sent.
     """
 
     def __init__(
@@ -79,10 +150,8 @@ class TargetHealth:
         patience: float,
         rate: float,
     ) -> None:
-        self._connect = connect
         self._patience = patience
-        self._connections: dict[Role | None, elb.Connection] = {}
-        self._connecting: dict[Role | None, threading.Lock] = {}
+        self._clients = _Clients(connect)
         self._threads = ThreadPoolExecutor(elb.THREADS, thread_name_prefix="elbv2")
         self._groups: dict[tuple[str, Role | None], _Group] = {}
         self._buckets: defaultdict[tuple[str, str], TokenBucket] = defaultdict(lambda: TokenBucket(rate))
@@ -111,104 +180,10 @@ class TargetHealth:
                 f"{arn!r} is not the ARN of a target group. What to do: write one such as {arns.EXAMPLE}."
             )
             return TargetGroup(arn, arn, problem=Reason.TARGET_GROUP_MALFORMED, detail=detail)
-        self._connecting.setdefault(role, threading.Lock())
-        group = self._groups.setdefault((arn, role), _Group(TargetGroup(arn, parsed.name), parsed, role))
-        while group.answer.asked_at < not_before and time.time() >= group.retry_at:
-            if group.flight is None or group.flight.done():
-                group.flight = asyncio.create_task(self._refresh(group))
-                group.took_off_at = time.monotonic()
-            patience = FIRST_ANSWER_SECONDS if group.answer.targets is None else self._patience
-            left = group.took_off_at + patience - time.monotonic()
-            await asyncio.wait([group.flight], timeout=max(0.0, left))
-            if not group.flight.done():
-                return _with(group.answer, _QUEUE if group.queues else _SILENCE)
-        return group.answer
-
-    async def _refresh(self, group: _Group) -> None:
-        loop = asyncio.get_running_loop()
-        bucket = self._buckets[group.arn.account, group.arn.region]
-        group.queues = True
-        await asyncio.sleep(bucket.take(1 + _is_to_be_described(group)))
-        group.queues = False
-        try:
-            group.answer = await loop.run_in_executor(self._threads, self._look, group)
-        except elb.Unanswered as unanswered:
-            if unanswered.problem.reason is Reason.NO_CREDENTIALS:
-                # A client keeps for good what it found, or did not, when it was made.
-                self._connections.pop(group.role, None)
-            group.answer = _with(group.answer, unanswered.problem)
-            group.retry_at = time.time() + group.backoff.failed()
-        else:
-            group.retry_at = 0.0
-            group.backoff.succeeded()
-
-    def _look(self, group: _Group) -> TargetGroup:
-        """Ask what needs to be asked; runs in a thread.
-
-        Raises:
-            Unanswered: No answer, or a target group that cannot be followed.
-        """
-        client, arn = self._connected(group.role), group.answer.arn
-        if group.arn.region != client.meta.region_name:
-            raise elb.Unanswered(_other_region(group, client.meta.region_name))
-        kind = group.answer.target_type
-        if _is_to_be_described(group):
-            kind = elb.target_type(client, arn)
-            if kind not in _FOLLOWED:
-                raise elb.Unanswered(_unsupported(group, kind))
-            group.described_at = time.time()
-        sent = time.time()
-        found = elb.targets(client, arn)
-        return replace(group.answer, target_type=kind, targets=found, asked_at=sent, problem=None, detail="")
-
-    def _connected(self, role: Role | None) -> ElasticLoadBalancingv2Client:
-        """The client for a role, made once for as long as its credentials last.
-
-        botocore's clients are thread-safe, making them is not. To assume a role is a call of its own: whoever
-        waits for it does not keep those who need another.
-        """
-        with self._connecting[role]:
-            connection = self._connections.get(role)
-            if connection is None or connection.expires_at - time.time() < RENEWED_SECONDS:
-                try:
-                    connection = self._connections[role] = self._connect(role=role)
-                except Exception as error:
-                    doing = "connecting to ELBv2" if role is None else "AssumeRole"
-                    raise elb.Unanswered(elb_errors.explain(error, doing)) from error
-            return connection.client
-
-
-def _is_to_be_described(group: _Group) -> bool:
-    return time.time() - group.described_at > DESCRIBED_SECONDS
-
-
-def _with(answer: TargetGroup, problem: Problem) -> TargetGroup:
-    return replace(answer, problem=problem.reason, detail=problem.message)
-
-
-_SILENCE = Problem(
-    Reason.ENDPOINT_UNREACHABLE,
-    f"ELBv2 does not answer. What to do: {elb_errors.REMEDIES[Reason.ENDPOINT_UNREACHABLE]}.",
-)
-
-_QUEUE = Problem(
-    Reason.THROTTLED,
-    "more target groups are awaited than may be asked about at this rate: the question waits for its turn."
-    " What to do: nothing, it only takes longer; or raise --describe-rate if the account's limit allows it.",
-)
-
-
-def _other_region(group: _Group, ours: str) -> Problem:
-    return Problem(
-        Reason.TARGET_GROUP_OTHER_REGION,
-        f"target group {group.answer.name} is in {group.arn.region}, the operator asks in {ours}. What to do:"
-        f" correct the ARN, or run an operator with AWS_DEFAULT_REGION={group.arn.region}.",
-    )
-
-
-def _unsupported(group: _Group, kind: str) -> Problem:
-    return Problem(
-        Reason.TARGET_GROUP_UNSUPPORTED,
-        f"target group {group.answer.name} has targets of type {kind}; only pods (type ip) and the instances"
-        " they run on can be followed. What to do: use target-type ip.",
-    )
+        group = self._groups.get((arn, role))
+        if group is None:
+            self._clients.expect(role)
+            bucket = self._buckets[parsed.account, parsed.region]
+            way = Way(ELBV2, self._threads, bucket, self._patience)
+            group = self._groups[arn, role] = _Group(arn, parsed, role, self._clients, way)
+        return await group.ask(not_before)

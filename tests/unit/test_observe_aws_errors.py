@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from saferollout.api.reasons import Reason
 from saferollout.observe.arn import EXAMPLE, TargetGroupArn
+from saferollout.observe.aws_errors import CODES, EXCEPTIONS, REMEDIES, explain
 from saferollout.observe.backoff import Backoff
-from saferollout.observe.elb_errors import CODES, EXCEPTIONS, REMEDIES, explain
 
 HEALTH = "DescribeTargetHealth"
 
