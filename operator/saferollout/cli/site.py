@@ -96,6 +96,7 @@ def _environment(kubeconfig: Path, elb: str, directory: Path) -> Mapping[str, st
     return {
         "KUBECONFIG": str(kubeconfig),
         "AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2": elb,
+        "AWS_ENDPOINT_URL_CLOUDWATCH": f"{elb}/cloudwatch",
         "AWS_DEFAULT_REGION": "us-east-1",
         "AWS_ACCESS_KEY_ID": "demo",
         "AWS_SECRET_ACCESS_KEY": "demo",

@@ -9,6 +9,8 @@
 ``POST /sim/pods/{namespace}/{name}/revive``      it answers again
 ``PUT /sim/zones/{name}/shift``                   a zonal shift: no load balancer sends anything there
 ``DELETE /sim/zones/{name}/shift``                the shift is over
+``PUT /sim/alarms/{name}``                        a CloudWatch alarm as `AlarmSetting` says
+``DELETE /sim/alarms/{name}``                     it exists no more
 ================================================  ========================================================
 """
 
@@ -19,7 +21,9 @@ from collections.abc import Callable
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
+from pydantic import ValidationError
 
+from saferollout.sim.cloudwatch.alarms import AlarmSetting
 from saferollout.sim.objects import Key
 from saferollout.sim.store import ApiError
 from saferollout.sim.world import Site
@@ -40,6 +44,8 @@ class Control:
             web.delete("/sim/nodes/{name}", self._kill_node),
             web.put("/sim/zones/{name}/shift", self._on_zone(set.add)),
             web.delete("/sim/zones/{name}/shift", self._on_zone(set.discard)),
+            web.put("/sim/alarms/{name:.+}", self._put_alarm),
+            web.delete("/sim/alarms/{name:.+}", self._remove_alarm),
             web.delete("/sim/pods/{namespace}/{name}", self._on_pod(outages.kill_pod)),
             web.post("/sim/pods/{namespace}/{name}/silence", self._on_pod(outages.silence)),
             web.post("/sim/pods/{namespace}/{name}/revive", self._on_pod(outages.revive)),
@@ -79,6 +85,18 @@ class Control:
             return web.json_response({})
 
         return handle
+
+    async def _put_alarm(self, request: web.Request) -> web.Response:
+        try:
+            setting = AlarmSetting.model_validate_json(await request.read())
+        except ValidationError as error:
+            return web.json_response({"error": str(error)}, status=400)
+        self._site.alarms.put(request.match_info["name"], setting)
+        return web.json_response({})
+
+    async def _remove_alarm(self, request: web.Request) -> web.Response:
+        self._site.alarms.remove(request.match_info["name"])
+        return web.json_response({})
 
     def _on_pod(self, break_it: Callable[[Key], None]) -> Handler:
         """Make the handler of a route that does something to one pod."""

@@ -23,6 +23,7 @@ from aiohttp.typedefs import Handler
 
 from saferollout.sim.apiserver.kubeconfig import write_kubeconfig
 from saferollout.sim.apiserver.server import ApiServer
+from saferollout.sim.cloudwatch.endpoint import CloudWatch
 from saferollout.sim.control import Control
 from saferollout.sim.elbv2.endpoint import Endpoint
 from saferollout.sim.elbv2.faults import Faults
@@ -47,7 +48,7 @@ def main() -> None:
 
 
 def elb_application(site: Site) -> web.Application:
-    """Build the ELBv2 endpoint of a site, with its control routes.
+    """Build the ELBv2 endpoint of a site, with CloudWatch's below it and the control routes.
 
     The timeline is brought up to the wall clock before each request.
     """
@@ -58,7 +59,10 @@ def elb_application(site: Site) -> web.Application:
         return await handler(request)
 
     app = web.Application(middlewares=[up_to_date])
-    app.add_routes(Endpoint(site.groups, Faults(seed=site.config.seed)).routes())
+    faults = Faults(seed=site.config.seed)
+    elb = Endpoint(site.groups, faults)
+    app.add_routes(elb.routes())
+    app.add_routes(CloudWatch(site.alarms, faults, elb.calls).routes())
     app.add_routes(Control(site).routes())
     return app
 

@@ -8,6 +8,7 @@ from typing import Self
 import yaml
 from pydantic import Field, model_validator
 
+from saferollout.sim.cloudwatch.alarms import SimulatedAlarms
 from saferollout.sim.controllers import Controllers
 from saferollout.sim.controllers.placement import ZONE
 from saferollout.sim.elbv2.config import Config, TargetGroupConfig
@@ -74,7 +75,7 @@ class Site:
     """What is around a cluster: kubelets, load balancers and their users. ``store`` shows the cluster.
 
     It lives as the ``timeline`` of the store does. ``groups`` are the target groups by ARN, ``traffic`` the
-    loads by target group name.
+    loads by target group name, ``alarms`` those of CloudWatch.
     """
 
     def __init__(self, config: WorldConfig, store: Store) -> None:
@@ -84,6 +85,7 @@ class Site:
         self.kubelet = Kubelet(self.store, self.timeline)
         self.node_ports = NodePorts(self.store)
         self.outages = Outages(self.store, self.timeline, self.kubelet)
+        self.alarms = SimulatedAlarms(self.timeline)
         self.groups: dict[str, TargetGroup] = {}
         self.traffic: dict[str, Traffic] = {}
         loads = {load.target_group: load for load in config.traffic}
