@@ -35,6 +35,7 @@ NAME = "write the name of an object in this namespace: lower-case letters, digit
 ONE_OF_BOTH = "write either maxSurge or maxUnavailable above 0, and 0 for the other"
 ONE_WAY = "write one of arn, binding and service"
 PORT = "write the number or the name of a port of the Service"
+ALARM = "write the name of a CloudWatch alarm: 1 to 255 characters, no control characters"
 GROUP = "write the ARN of a target group, such as arn:aws:elasticloadbalancing:"
 
 INVALID: Mapping[str, tuple[Mapping[str, Any], str, *tuple[str, ...]]] = {
@@ -122,6 +123,27 @@ INVALID: Mapping[str, tuple[Mapping[str, Any], str, *tuple[str, ...]]] = {
         {"gates": {"drain": {"timeout": "-1m"}}},
         "spec.gates.drain.timeout",
         TIMEOUT,
+    ),
+    "the same alarm twice": (
+        {"gates": {"alarms": [{"name": "5xx"}, {"name": "5xx", "insufficientData": "Alarm"}]}},
+        "spec.gates.alarms",
+        "write every alarm once",
+    ),
+    "an alarm of two lines": (
+        {"gates": {"alarms": [{"name": "5xx\nforged"}]}},
+        "spec.gates.alarms[0].name",
+        ALARM,
+    ),
+    "an alarm without a name": ({"gates": {"alarms": [{"name": ""}]}}, "spec.gates.alarms[0].name", ALARM),
+    "an alarm that counts as nothing": (
+        {"gates": {"alarms": [{"name": "5xx", "insufficientData": "Fail"}]}},
+        "spec.gates.alarms[0].insufficientData",
+        "Unsupported value",
+    ),
+    "too many alarms": (
+        {"gates": {"alarms": [{"name": f"{number}"} for number in range(21)]}},
+        "spec.gates.alarms",
+        "must have at most 20 items",
     ),
     "paused in words": ({"paused": "yes"}, "spec.paused", "must be of type boolean", "expected boolean"),
     "a field there is not": ({"steps": {"maxSurge": 1}}, "spec.steps", "unknown field", "field not declared"),
@@ -231,6 +253,15 @@ def test_what_is_left_out_is_filled_in_by(way: str, user: User) -> None:
         {"zones": ZONES | {"minHealthy": 0, "whenUnsatisfiable": "Proceed", "timeout": "90s"}},
         {"zones": ZONES | {"minHealthy": "0%", "order": "ZoneByZone", "bake": "15m"}},
         {"gates": {"targetHealth": {"timeout": "1h30m", "stableFor": "90s"}, "drain": {"timeout": "1.5m"}}},
+        {
+            "gates": DEFAULTS["gates"]
+            | {
+                "alarms": [
+                    {"name": "web 5xx/target", "insufficientData": "Pass"},
+                    {"name": "проверка ⚠", "insufficientData": "Alarm"},
+                ]
+            }
+        },
         {"paused": True},
         {"targetGroups": []},
         {"targetGroups": [{"arn": ARN, "assumeRole": {"arn": "arn:aws:iam::123456789012:role/web"}}]},

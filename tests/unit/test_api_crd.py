@@ -89,6 +89,7 @@ def test_every_duration_and_quantity_has_a_default() -> None:
         "gates.bake": "0s",
         "onFailure": "Hold",
         "onDelete": "Resume",
+        "gates.alarms[].insufficientData": "Pass",
         "zones.minHealthy": 1,
         "zones.whenUnsatisfiable": "Hold",
         "zones.timeout": "10m",
@@ -147,6 +148,8 @@ def test_every_column_shows_a_field_that_exists_with_its_type() -> None:
         (".spec.zones.minHealthy", ["101%", "half", "007%", -1, True, None]),
         (".spec.gates.drain.timeout", ["10 minutes", "10", "-5m", "1d", "", "m", "5m ", 600]),
         (".spec.paused", ["true", 1]),
+        (".spec.gates.alarms[].name", ["", 5]),
+        (".spec.gates.alarms[].insufficientData", ["Fail", "pass", None]),
     ],
 )
 def test_the_schema_alone_refuses_most_of_what_is_wrong(path: str, refused: list[object]) -> None:

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from saferollout.api.model import ServiceRef, TargetGroupRef
 from saferollout.api.parsing import InvalidSpecError, ParsedSpec, parse_spec
-from saferollout.decide.observation import Policy
+from saferollout.decide.observation import Policy, WatchedAlarm
 
 ARN = "arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/web/0123456789abcdef"
 LEAST = {"deploymentRef": {"name": "web"}, "targetGroups": [{"arn": ARN}]}
@@ -47,6 +47,21 @@ def test_a_whole_spec_is_read_as_written() -> None:
         "paused": True,
     }
     assert parse_spec(spec).policy == Policy("25%", 5400, 1.5, "50%", paused=True, stable_for=30)
+
+
+def test_alarms_are_read_with_what_too_few_data_count_as() -> None:
+    alarms = [{"name": "web 5xx"}, {"name": "latency", "insufficientData": "Alarm"}]
+    assert parse_spec({**LEAST, "gates": {"alarms": alarms}}).policy.alarms == (
+        WatchedAlarm("web 5xx"),
+        WatchedAlarm("latency", counts_without_data=True),
+    )
+
+
+@pytest.mark.parametrize("name", ["", "two\nlines", "\x1b[31m", "\x7f", "x" * 256, 7])
+def test_what_can_be_no_alarms_name_is_refused(name: object) -> None:
+    told = refusal(gates={"alarms": [{"name": name}]})
+    assert told.startswith("spec.gates.alarms[0].name is ")
+    assert "write" in told
 
 
 def test_a_number_of_pods_stays_a_number() -> None:

@@ -14,6 +14,7 @@ from pydantic_core import PydanticCustomError
 
 from saferollout.api.names import ACTION_ANNOTATION
 from saferollout.api.rules import (
+    AlarmName,
     ApprovalPoint,
     ObjectName,
     Pods,
@@ -187,6 +188,24 @@ class OnFailure(StrEnum):
     ROLLBACK = "Rollback"
 
 
+class InsufficientData(StrEnum):
+    """What an alarm counts as that has too few data to be in another state."""
+
+    PASS = "Pass"  # noqa: S105 - no secret
+    ALARM = "Alarm"
+
+
+class AlarmRef(Model):
+    """A CloudWatch alarm, metric or composite, in the account and the Region of the operator."""
+
+    name: AlarmName = Field(description="Name of the alarm.")
+    insufficient_data: InsufficientData = Field(
+        default=InsufficientData.PASS,
+        description="What INSUFFICIENT_DATA counts as. Pass: as OK. Alarm: as ALARM, so that an alarm whose "
+        "metric nobody reports any more holds the rollout, too.",
+    )
+
+
 class Gates(Model):
     """What is waited for before a rollout goes on."""
 
@@ -200,6 +219,19 @@ class Gates(Model):
         default="0s",
         description="How long to wait after every step, the last one included, from when all new pods serve "
         "and all old targets are drained. A new pod that does not serve is a break.",
+    )
+    alarms: list[AlarmRef] = Field(
+        default=[],
+        description="CloudWatch alarms that are to be quiet before anything is retired. They are asked for "
+        "only while a rollout is in progress.",
+        max_length=20,
+        json_schema_extra={
+            "x-kubernetes-list-type": "atomic",
+            **validation(
+                "self.all(one, self.exists_one(other, other.name == one.name))",
+                "write every alarm once",
+            ),
+        },
     )
 
 

@@ -12,6 +12,8 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from saferollout.api.model import (
+    AlarmRef,
+    InsufficientData,
     OnDelete,
     OnFailure,
     Spec,
@@ -21,7 +23,7 @@ from saferollout.api.model import (
     Zones,
 )
 from saferollout.api.quantities import seconds
-from saferollout.decide.observation import Policy
+from saferollout.decide.observation import Policy, WatchedAlarm
 
 
 class InvalidSpecError(ValueError):
@@ -69,8 +71,13 @@ def parse_spec(raw: Mapping[str, Any]) -> ParsedSpec:
             rolls_back=spec.on_failure is OnFailure.ROLLBACK,
             paused=spec.paused,
             keep_paused=spec.on_delete is OnDelete.KEEP_PAUSED,
+            alarms=tuple(dict.fromkeys(map(_watched, spec.gates.alarms))),
         ),
     )
+
+
+def _watched(alarm: AlarmRef) -> WatchedAlarm:
+    return WatchedAlarm(alarm.name, counts_without_data=alarm.insufficient_data is InsufficientData.ALARM)
 
 
 def _patience(zones: Zones) -> float:

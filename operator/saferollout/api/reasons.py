@@ -54,6 +54,8 @@ class Reason(StrEnum):
     ZONE_FLOOR = "ZoneFloor"
     ZONE_UNKNOWN = "ZoneUnknown"
     ZONAL_SHIFT = "ZonalShift"
+    ALARM_FIRING = "AlarmFiring"
+    ALARM_UNKNOWN = "AlarmUnknown"
     CAPACITY_LOW = "CapacityLow"
     TARGET_HEALTH_STALE = "TargetHealthStale"
     CACHE_STALE = "CacheStale"
@@ -189,6 +191,19 @@ EXPLANATIONS: Mapping[Reason, Explanation] = {
         "A zonal shift is active: a zone's targets get no requests, however healthy they are, and those of "
         "the others carry them. No old pod goes.",
         "Nothing, or end the shift. The rollout goes on by itself when it is over.",
+    ),
+    Reason.ALARM_FIRING: Explanation(
+        Phase.HOLDING,
+        "A CloudWatch alarm of gates.alarms is in ALARM, or in INSUFFICIENT_DATA where that counts as such. "
+        "The message quotes why. No old pod goes.",
+        "See what the alarm watches. If the new pods are to blame, fix the template, or undo it. The rollout "
+        "goes on by itself when the alarm is over.",
+    ),
+    Reason.ALARM_UNKNOWN: Explanation(
+        Phase.HOLDING,
+        "The state of a CloudWatch alarm of gates.alarms is not known: there is none of that name, or "
+        "CloudWatch refuses, does not answer, or has last answered too long ago. No old pod goes.",
+        "The message says which, and what to do. The rollout goes on by itself when the state is known.",
     ),
     Reason.CAPACITY_LOW: Explanation(
         Phase.HOLDING,

@@ -103,6 +103,18 @@ ServicePort = Annotated[
     ),
 ]
 
+_ALARM_PATTERN = r"^[^\x00-\x1f\x7f]{1,255}$"
+
+AlarmName = Annotated[
+    str,
+    Rule(
+        instead="the name of a CloudWatch alarm: 1 to 255 characters, no control characters",
+        cel=f"self.matches(r'{_ALARM_PATTERN}')",
+        holds=_matches(_ALARM_PATTERN),
+        keywords={"minLength": 1, "maxLength": 255},
+    ),
+]
+
 Pods = Annotated[
     int | str,
     Rule(

@@ -71,6 +71,8 @@ def _flat(node: Mapping[str, Any], definitions: Mapping[str, Schema]) -> Schema:
                 raise NotStructuralError(f"the only union is int or string, not {value!r}")
             case "default" if value in (None, []):
                 continue
+            case "default" if isinstance(value, Mapping):
+                flat["default"] = {name: each for name, each in value.items() if each not in (None, [])}
             case _ if keyword in _KEYWORDS:
                 flat[keyword] = value
             case _:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from saferollout.api.names import ACTION_ANNOTATION
 from saferollout.api.reasons import Reason
-from saferollout.decide import causes, fences, zones
+from saferollout.decide import alarms, causes, fences, zones
 from saferollout.decide.decision import Wait
 from saferollout.decide.draining import still_registered, unasked
 from saferollout.decide.observation import Draining, TargetGroup
@@ -68,6 +68,15 @@ def not_shifted(step: Step) -> Wait | None:
             message = f"requests to {group.name} are shifted away from {shortened(sorted(away))}"
             return Wait(Reason.ZONAL_SHIFT, message)
     return None
+
+
+def alarms_quiet(step: Step) -> Wait | None:
+    """No alarm that the user names is firing, and none is unknown."""
+    seen = step.rollout.observation
+    if (fires := alarms.firing(seen)) is not None:
+        return Wait(Reason.ALARM_FIRING, fires)
+    unknown = alarms.unknown(seen)
+    return None if unknown is None else Wait(Reason.ALARM_UNKNOWN, unknown)
 
 
 def settled(step: Step) -> Wait | None:
@@ -256,6 +265,7 @@ Gate = Callable[[Step], Wait | None]
 GATES: tuple[Gate, ...] = (
     targets_known,
     not_shifted,
+    alarms_quiet,
     settled,
     healthy,
     stable,

@@ -227,6 +227,41 @@ class TargetGroup:
 
 
 @dataclass(frozen=True, slots=True)
+class WatchedAlarm:
+    """A CloudWatch alarm that is to be quiet.
+
+    ``counts_without_data``: INSUFFICIENT_DATA is as bad as ALARM.
+    """
+
+    name: str
+    counts_without_data: bool = False
+
+
+class AlarmValue(StrEnum):
+    """``StateValue`` of CloudWatch (botocore ``cloudwatch`` service model)."""
+
+    OK = "OK"
+    ALARM = "ALARM"
+    INSUFFICIENT_DATA = "INSUFFICIENT_DATA"
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmState:
+    """One alarm and its latest answer.
+
+    ``value`` is ``None`` when it is not known; ``problem`` then says why, and what to do. It may also say why
+    there is no newer answer. ``reason`` is CloudWatch's own sentence on the state. ``asked_at`` is when the
+    question behind ``value`` was *sent*.
+    """
+
+    name: str
+    value: AlarmValue | None = None
+    reason: str = ""
+    asked_at: float = 0.0
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """What the SafeRollout asks for, validated. Timeouts and spans are seconds.
 
@@ -252,6 +287,7 @@ class Policy:
     approvals: tuple[IntOrPercent, ...] = ()
     rolls_back: bool = False
     keep_paused: bool = False
+    alarms: tuple[WatchedAlarm, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -437,6 +473,7 @@ class Observation:
     ``foreign`` are addresses of draining targets that a live pod outside of the Deployment has by now: those
     targets are that pod's.
     ``vanished`` are pods that somebody took and that were gone before there was a look at them, for a while.
+    ``alarms`` are those of the policy that have been asked for.
     """
 
     now: float
@@ -454,3 +491,4 @@ class Observation:
     foreign: frozenset[str] = frozenset()
     asked: Asked | None = None
     vanished: tuple[Pod, ...] = ()
+    alarms: tuple[AlarmState, ...] = ()
