@@ -15,6 +15,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from saferollout import metrics
 from saferollout.leading import Election, Office, Terms
 from saferollout.loop import Parts
+from saferollout.observe.alarms import Alarms
 from saferollout.observe.cluster import Cluster
 from saferollout.observe.saferollouts import SafeRollouts
 from saferollout.observe.targets import TargetHealth
@@ -48,6 +49,7 @@ async def running(options: Options) -> AsyncIterator[Parts]:
             Cluster(api, options.namespaces),
             rollouts,
             TargetHealth(patience=options.patience, rate=options.describe_rate),
+            Alarms(patience=options.patience, rate=options.describe_rate),
             Reminder(api, rollouts),
             options,
             Office(term, election),
@@ -60,6 +62,7 @@ async def running(options: Options) -> AsyncIterator[Parts]:
         finally:
             await runner.cleanup()
             parts.health.close()
+            parts.alarms.close()
             for task in tasks:
                 task.cancel()
                 with suppress(asyncio.CancelledError):

@@ -24,11 +24,21 @@ from saferollout.api.reasons import Reason
 from saferollout.api.recall import memory_of, read_status
 from saferollout.api.report import report
 from saferollout.api.status import Status
-from saferollout.decide import takeovers
+from saferollout.decide import alarms, takeovers
 from saferollout.decide.decision import Decision, Move, Note
-from saferollout.decide.observation import Exposure, Lost, Memory, Observation, Policy, Problem
+from saferollout.decide.observation import (
+    AlarmState,
+    Exposure,
+    Lost,
+    Memory,
+    Observation,
+    Policy,
+    Problem,
+    TargetGroup,
+)
 from saferollout.decide.phases import decide
 from saferollout.leading import Office
+from saferollout.observe.alarms import Alarms
 from saferollout.observe.backoff import Backoff
 from saferollout.observe.cluster import Cluster
 from saferollout.observe.discovery import Found, Resolved, Ways, resolve
@@ -54,6 +64,7 @@ class Parts:
     cluster: Cluster
     rollouts: SafeRollouts
     health: TargetHealth
+    alarms: Alarms
     reminder: Reminder
     options: Options
     office: Office
@@ -193,17 +204,39 @@ class Loop:
             self._watched_since = now
         self._looked_at = now
         begun = Observation(
-            now=now,
+            now=time.time(),
             name=found.name,
             policy=policy,
             tuning=options.tuning,
             memory=_remembered(status, found.generation),
-            target_groups=groups,
             problems=tuple(problems),
             asked=found.asked,
-            watched_since=self._watched_since,
+        )
+        groups, states = await asyncio.gather(
+            self._ask_for_targets(resolved if not found.deleting else Resolved(), asked_since),
+            self._ask_for_alarms(begun, asked_since),
+        )
+        now = time.time()
+        if now - self._looked_at > options.tuning.stale_after:
+            self._watched_since = now
+        self._looked_at = now
+        begun = replace(
+            begun, now=now, target_groups=groups, alarms=states, watched_since=self._watched_since
         )
         return snapshot(self._parts.cluster, found.namespace, self._deployment, begun)
+
+    async def _ask_for_targets(self, resolved: Resolved, asked_since: float) -> tuple[TargetGroup, ...]:
+        arns = [each.arn for each in resolved.groups]
+        roles = {each.arn: each.role for each in resolved.groups if each.role is not None}
+        answers = await self._parts.health.ask(arns, not_before=asked_since, roles=roles)
+        return tuple(map(Found.answered, resolved.groups, answers))
+
+    async def _ask_for_alarms(self, begun: Observation, asked_since: float) -> tuple[AlarmState, ...]:
+        if not begun.policy.alarms:
+            return ()
+        seen = snapshot(self._parts.cluster, self._namespace, self._deployment, begun)
+        names = [each.name for each in seen.policy.alarms] if alarms.awaited(seen) else []
+        return await self._parts.alarms.ask(names, not_before=asked_since)
 
     def _resolve(self, spec: ParsedSpec) -> Resolved:
         cluster = self._parts.cluster

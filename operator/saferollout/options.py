@@ -24,8 +24,8 @@ class Options(BaseModel):
     describe_rate: float = Field(
         default=5.0,
         gt=0.0,
-        description="Questions to ELBv2 a second at the most, for each account and Region. AWS allows about"
-        " 10, shared with everything else.",
+        description="Questions to ELBv2 a second at the most, for each account and Region, and as many to"
+        " CloudWatch. AWS allows about 10 of either, shared with everything else.",
     )
     least_fence: float = Field(
         default=15.0,

@@ -107,6 +107,7 @@ def _environment(kubeconfig: Path, elb: str) -> Iterator[None]:
     os.environ |= {
         "KUBECONFIG": str(kubeconfig),
         "AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2": elb,
+        "AWS_ENDPOINT_URL_CLOUDWATCH": f"{elb}/cloudwatch",
         "AWS_DEFAULT_REGION": "us-east-1",
         "AWS_ACCESS_KEY_ID": "bench",
         "AWS_SECRET_ACCESS_KEY": "bench",

@@ -114,6 +114,10 @@ class Stage:
             answer = await session.put(f"{self.host.elb}/sim/faults", json=rules)
             assert answer.ok, await answer.text()
 
+    async def alarm(self, name: str, state: str, **setting: Any) -> None:
+        """Have a CloudWatch alarm in this state (``saferollout.sim.cloudwatch.alarms``)."""
+        await self.control("PUT", f"alarms/{name}", state=state, **setting)
+
     # --- what a user sees
 
     async def get(self, kind: str, name: str) -> Manifest:
@@ -199,6 +203,7 @@ class Stage:
             **{name: value for name, value in os.environ.items() if not name.startswith("AWS_")},
             "KUBECONFIG": str(self.host.kubeconfig),
             "AWS_ENDPOINT_URL_ELASTIC_LOAD_BALANCING_V2": self.host.elb,
+            "AWS_ENDPOINT_URL_CLOUDWATCH": f"{self.host.elb}/cloudwatch",
             "AWS_DEFAULT_REGION": "us-east-1",
             "AWS_ACCESS_KEY_ID": "test",
             "AWS_SECRET_ACCESS_KEY": "test",

@@ -14,9 +14,6 @@ from saferollout.observe.aws_errors import Service, silence, waiting_in_line
 from saferollout.observe.backoff import Backoff
 from saferollout.observe.bucket import TokenBucket
 
-FIRST_ANSWER_SECONDS = 8.0
-"""How long the first answer is waited for: without one there is nothing to go by."""
-
 
 @dataclass
 class Unanswered(Exception):  # noqa: N818 - reads as what became of the question
@@ -40,13 +37,15 @@ A = TypeVar("A", bound=Answer)
 class Way:
     """How questions to a service travel: in these threads, at the bucket's rate.
 
-    Nobody waits for an answer longer than ``patience`` seconds after the question was sent.
+    Nobody waits for an answer longer than ``patience`` seconds after the question was sent, and for the first
+    one not longer than ``first_patience``.
     """
 
     service: Service
     threads: Executor
     bucket: TokenBucket
     patience: float
+    first_patience: float
 
 
 class Question(ABC, Generic[A]):
@@ -87,7 +86,7 @@ class Question(ABC, Generic[A]):
             if self._flight is None or self._flight.done():
                 self._flight = asyncio.create_task(self._refresh())
                 self._took_off_at = time.monotonic()
-            patience = self._way.patience if self.answer.asked_at else FIRST_ANSWER_SECONDS
+            patience = self._way.patience if self.answer.asked_at else self._way.first_patience
             left = self._took_off_at + patience - time.monotonic()
             await asyncio.wait([self._flight], timeout=max(0.0, left))
             if not self._flight.done():

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 DESCRIBED_SECONDS = 600.0
 """How long a target group's type, which cannot change, is taken for known."""
 
+FIRST_ANSWER_SECONDS = 8.0
+"""How long the first answer of a target group is waited for: without one there is nothing to go by."""
+
 RENEWED_SECONDS = 300.0
 """How long before they end the credentials of a role are renewed."""
 
@@ -184,6 +187,6 @@ class TargetHealth:
         if group is None:
             self._clients.expect(role)
             bucket = self._buckets[parsed.account, parsed.region]
-            way = Way(ELBV2, self._threads, bucket, self._patience)
+            way = Way(ELBV2, self._threads, bucket, self._patience, FIRST_ANSWER_SECONDS)
             group = self._groups[arn, role] = _Group(arn, parsed, role, self._clients, way)
         return await group.ask(not_before)
