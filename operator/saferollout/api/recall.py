@@ -11,7 +11,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from saferollout.api.reasons import Reason
-from saferollout.api.status import DrainingTarget, Status
+from saferollout.api.status import DrainingTarget, Status, StepStatus
+from saferollout.api.unshown import unpack
 from saferollout.decide.observation import Chosen, Draining, Exposure, Failed, Lost, Memory, Takeover
 
 _Path = tuple[int | str, ...]
@@ -38,6 +39,7 @@ def memory_of(status: Status) -> Memory:
     what serves by that time.
     """
     revision, step = status.revision, status.step
+    unshown = unpack(status.unshown)
     return Memory(
         stable=revision.stable if revision else None,
         target=revision.target if revision else None,
@@ -46,7 +48,7 @@ def memory_of(status: Status) -> Memory:
         started_at=status.started_at,
         step_started_at=step.started_at if step else None,
         floors=tuple((zone.name, zone.floor) for zone in status.zones if zone.floor is not None) or None,
-        retiring=tuple(Chosen(each.pod, each.zone, each.because) for each in step.retiring) if step else (),
+        retiring=_retiring(step) + unshown.retiring,
         failing_since=step.failing_since if step else None,
         baking_since=step.baking_since if step else None,
         approved=(step.approved or 0) if step else 0,
@@ -58,7 +60,7 @@ def memory_of(status: Status) -> Memory:
         planned_at=step.planned_at if step else None,
         serving_since=step.serving_since if step else None,
         exposure=_exposure(status),
-        draining=tuple(_draining(each) for each in status.draining),
+        draining=tuple(_draining(each) for each in status.draining) + unshown.draining,
         lost=tuple(Lost(each.by, each.pods, each.leaving) for each in status.lost),
         ledger=status.ledger,
         takeovers=tuple(
@@ -66,6 +68,10 @@ def memory_of(status: Status) -> Memory:
             for each in status.takeovers
         ),
     )
+
+
+def _retiring(step: StepStatus | None) -> tuple[Chosen, ...]:
+    return tuple(Chosen(each.pod, each.zone, each.because) for each in step.retiring) if step else ()
 
 
 def _draining(target: DrainingTarget) -> Draining:

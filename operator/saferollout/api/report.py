@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from saferollout.api.conditions import conditions
+from saferollout.api.plain import message, quoted
 from saferollout.api.reasons import EXPLANATIONS, Phase
 from saferollout.api.status import (
     DrainingTarget,
@@ -24,6 +26,7 @@ from saferollout.api.status import (
     TargetGroupStatus,
     ZoneStatus,
 )
+from saferollout.api.unshown import LISTED, Unshown, pack
 from saferollout.decide.decision import Decision, Finished, Picture
 from saferollout.decide.observation import Draining, Exposure, Failed, Problem
 
@@ -50,7 +53,7 @@ def report(
         observed_generation=generation,
         phase=_phase(decision),
         reason=decision.reason,
-        message=decision.message,
+        message=message(decision.message),
         waiting_since=memory.waiting_since,
         started_at=memory.started_at,
         revision=Revision(stable=memory.stable, target=memory.target),
@@ -62,7 +65,7 @@ def report(
             planned_at=memory.planned_at,
             serving_since=memory.serving_since,
             retiring=tuple(
-                RetiringPod.model_validate(each, from_attributes=True) for each in memory.retiring
+                RetiringPod.model_validate(each, from_attributes=True) for each in memory.retiring[:LISTED]
             ),
             failing_since=memory.failing_since,
             baking_since=memory.baking_since,
@@ -80,9 +83,13 @@ def report(
         ),
         zones=_zones(picture, dict(memory.floors or ())),
         target_groups=tuple(
-            TargetGroupStatus.model_validate(each, from_attributes=True) for each in picture.groups
+            TargetGroupStatus.model_validate(
+                replace(each, name=quoted(each.name), source=quoted(each.source)), from_attributes=True
+            )
+            for each in picture.groups
         ),
-        draining=_draining(memory.draining, {group.arn: group.name for group in picture.groups}),
+        draining=_draining(memory.draining[:LISTED], {group.arn: group.name for group in picture.groups}),
+        unshown=pack(Unshown(memory.draining[LISTED:], memory.retiring[LISTED:])),
         exposure=_exposure(memory.exposure),
         lost=tuple(LostPods.model_validate(each, from_attributes=True) for each in memory.lost),
         ledger=memory.ledger,
@@ -95,7 +102,10 @@ def report(
             zones=_by_zone({zone.name: zone.serving for zone in picture.zones}),
         ),
         conditions=conditions(
-            (Problem(decision.reason, decision.message), *problems),
+            [
+                Problem(each.reason, message(each.message))
+                for each in (Problem(decision.reason, decision.message), *problems)
+            ],
             picture,
             generation=generation,
             previous=previous.conditions,
@@ -153,7 +163,7 @@ def _exposure(exposure: Exposure) -> ExposureStatus | None:
 def _draining(entries: Sequence[Draining], names: Mapping[str, str]) -> tuple[DrainingTarget, ...]:
     return tuple(
         DrainingTarget(
-            target_group=names.get(each.target_group, each.target_group),
+            target_group=quoted(names.get(each.target_group, each.target_group)),
             arn=each.target_group,
             id=each.id,
             port=each.port,

@@ -240,6 +240,11 @@ class Status(Model):
         description="Targets of retired pods that ELBv2 has not let go of yet, oldest first.",
         json_schema_extra={"x-kubernetes-list-type": "atomic"},
     )
+    unshown: str | None = Field(
+        default=None,
+        description="Entries of draining and of step.retiring beyond the 8 that are listed, for the "
+        "operator to remember: JSON, compressed by zlib, in base64. Absent when all are listed.",
+    )
     exposure: ExposureStatus | None = Field(
         default=None,
         description="How long load balancers could still send to retired pods whose containers had ended, in "
