@@ -14,11 +14,13 @@ import kopf
 
 from saferollout import app, metrics
 from saferollout.api.names import API_VERSION, FINALIZER, GROUP, KIND, PLURAL, VERSION
+from saferollout.api.plain import message
 from saferollout.decide.decision import Note
 from saferollout.ending import end
 from saferollout.loop import Loop, Parts, Stopper
 from saferollout.observe.saferollouts import SafeRollout
 from saferollout.options import Options
+from saferollout.plainly import log_plainly
 from saferollout.reach import UnreachableError
 
 LOOKS, BETWEEN_LOOKS = 200, 0.05
@@ -45,6 +47,7 @@ async def start(settings: kopf.OperatorSettings, memo: kopf.Memo, **_: Any) -> N
     settings.watching.server_timeout = 300  # an integer: the API server refuses 300.0
     settings.background.cancellation_polling = 1.0
     memo.stack = AsyncExitStack()
+    log_plainly()
     options = memo.get("options") or Options.from_environment()
     # What kopf finds out of types and namespaces by watching them takes rights in all of the cluster.
     settings.scanning.disabled = bool(options.namespaces)
@@ -128,7 +131,10 @@ def _noting(body: kopf.Body) -> Callable[[Note], None]:
 
     def note(each: Note) -> None:
         kopf.event(
-            subject, type="Warning" if each.warning else "Normal", reason=each.reason, message=each.message
+            subject,
+            type="Warning" if each.warning else "Normal",
+            reason=each.reason,
+            message=message(each.message),
         )
 
     return note

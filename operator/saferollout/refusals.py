@@ -9,6 +9,7 @@ from http import HTTPStatus
 
 from kubernetes.aio.client.exceptions import ApiException
 
+from saferollout.api.plain import message
 from saferollout.api.reasons import Reason
 from saferollout.decide.decision import Decision, Note
 from saferollout.decide.observation import Observation
@@ -70,7 +71,7 @@ def sentence(error: ApiException) -> str:
         said = str(json.loads(error.body or "")["message"])
     except (TypeError, ValueError, KeyError):
         said = str(error.reason)
-    return f"the API server refused: {error.status} {said}"
+    return message(f"the API server refused: {error.status} {said}")
 
 
 def _writes(decision: Decision) -> tuple[object, ...]:

@@ -11,6 +11,7 @@ import kopf
 import typer
 from pydantic import ValidationError
 
+from saferollout.api.plain import plain
 from saferollout.options import Options
 from saferollout.reach import UnreachableError, connected
 
@@ -81,7 +82,7 @@ def run(  # noqa: PLR0913, PLR0917 - typer makes an option of every parameter
     try:
         asyncio.run(_find_cluster())
     except UnreachableError as error:
-        typer.echo(f"saferollout: {error}", err=True)
+        typer.echo(f"saferollout: {plain(str(error))}", err=True)
         raise typer.Exit(1) from error
     kopf.run(
         registry=_registry(),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from datetime import datetime, tzinfo
@@ -14,6 +13,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from saferollout.api.plain import plain
 from saferollout.api.reasons import Phase
 from saferollout.api.status import Replicas, Status, StepStatus
 from saferollout.cli.scene import Entry, Mark, PodState, Scene
@@ -56,11 +56,6 @@ ASCII: Symbols = {
 """For terminals whose encoding has nothing else."""
 
 
-def clean(text: str) -> str:
-    """Make text from the cluster safe to print: one line, and nothing that a terminal would obey."""
-    return "".join(" " if unicodedata.category(each)[0] == "C" else each for each in text)
-
-
 def picture(
     scene: Scene, now: float, *, symbols: Symbols = UNICODE, zone: tzinfo | None = None
 ) -> RenderableType:
@@ -77,7 +72,7 @@ def picture(
         parts.append(_steps(scene.status.step, scene.status.replicas))
     parts.append(_wait(scene.status, now))
     if scene.trouble:
-        parts.append(Text(f"not up to date: {clean(scene.trouble)}", style="bold red"))
+        parts.append(Text(f"not up to date: {plain(scene.trouble)}", style="bold red"))
     if scene.zones:
         parts += [Text(), _zones(scene, symbols), _legend(symbols)]
     if scene.status.target_groups:
@@ -98,7 +93,7 @@ def line(scene: Scene) -> str:
         status.message or "",
         f"(not up to date: {scene.trouble})" if scene.trouble else "",
     ]
-    return clean("  ".join(each for each in said if each))
+    return plain("  ".join(each for each in said if each))
 
 
 def record(scene: Scene) -> dict[str, Any]:
@@ -139,10 +134,10 @@ def _title(scene: Scene) -> RenderableType:
     row.add_column(overflow="fold")
     row.add_column(justify="right", no_wrap=True)
     name = Text.assemble(
-        (clean(scene.name), "bold"), f" in {clean(scene.namespace)}, Deployment {clean(scene.deployment)}"
+        (plain(scene.name), "bold"), f" in {plain(scene.namespace)}, Deployment {plain(scene.deployment)}"
     )
     row.add_row(
-        name, Text(clean(phase or "not seen by the operator yet"), style=_PHASE_STYLES.get(phase, ""))
+        name, Text(plain(phase or "not seen by the operator yet"), style=_PHASE_STYLES.get(phase, ""))
     )
     return row
 
@@ -159,8 +154,8 @@ def _steps(step: StepStatus | None, replicas: Replicas) -> RenderableType:
 
 def _wait(status: Status, now: float) -> Text:
     since = "" if status.waiting_since is None else f" for {duration(now - status.waiting_since)}"
-    reason = Text(clean(status.reason or ""), style=_PHASE_STYLES.get(status.phase, ""))
-    return Text.assemble(reason, since, ": " if status.message else "", clean(status.message or ""))
+    reason = Text(plain(status.reason or ""), style=_PHASE_STYLES.get(status.phase, ""))
+    return Text.assemble(reason, since, ": " if status.message else "", plain(status.message or ""))
 
 
 def _zones(scene: Scene, symbols: Symbols) -> RenderableType:
@@ -170,7 +165,7 @@ def _zones(scene: Scene, symbols: Symbols) -> RenderableType:
         old = [mark for mark in zone.marks if not mark.new]
         new = [mark for mark in zone.marks if mark.new]
         table.add_row(
-            Text(clean(zone.name)),
+            Text(plain(zone.name)),
             *(_marks(each, symbols) for each in ([old, new] if mixed else [new])),
             str(zone.serving),
             "-" if zone.floor is None else str(zone.floor),
@@ -195,7 +190,7 @@ def _target_groups(scene: Scene) -> RenderableType:
     table = _table("target group", right=("healthy", "initial", "unhealthy", "draining"))
     for group in scene.status.target_groups:
         counts = (group.healthy, group.initial, group.unhealthy, group.draining)
-        table.add_row(Text(clean(group.name)), *(str(count) for count in counts))
+        table.add_row(Text(plain(group.name)), *(str(count) for count in counts))
     return table
 
 
@@ -213,6 +208,6 @@ def _events(events: Iterable[Entry], zone: tzinfo | None) -> RenderableType:
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
     for each in events:
-        reason = Text(clean(each.reason), style="yellow" if each.warning else "bold")
-        table.add_row(clock(each.at, zone), Text.assemble(reason, " ", clean(each.message)))
+        reason = Text(plain(each.reason), style="yellow" if each.warning else "bold")
+        table.add_row(clock(each.at, zone), Text.assemble(reason, " ", plain(each.message)))
     return table

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 import time
@@ -12,11 +13,11 @@ from enum import IntEnum, StrEnum
 from pathlib import Path
 from typing import Annotated
 
-import orjson
 import typer
 from rich.console import Console, RenderableType
 from rich.live import Live
 
+from saferollout.api.plain import plain
 from saferollout.cli import view
 from saferollout.cli.follow import Follower, NotFoundError, deployment_of
 from saferollout.cli.scene import Scene
@@ -94,7 +95,7 @@ def watch(  # noqa: PLR0913 - typer makes an option of every parameter
     try:
         code = run_until_signalled(_watch(Subject(name, namespace, kubeconfig, context), showing, ends))
     except (NotFoundError, UnreachableError) as error:
-        typer.echo(f"error: {view.clean(str(error))}", err=True)
+        typer.echo(f"error: {plain(str(error))}", err=True)
         code = Exit.NOT_FOUND if isinstance(error, NotFoundError) else Exit.UNREACHABLE
     raise typer.Exit(code)
 
@@ -165,7 +166,7 @@ def _json() -> Iterator[Show]:
     """Write a JSON object on a line of its own for each change."""
 
     def show(scene: Scene) -> None:
-        typer.echo(orjson.dumps(view.record(scene)))
+        typer.echo(json.dumps(view.record(scene)))  # in ASCII: nothing in it steers a terminal
 
     yield show
 

@@ -10,9 +10,6 @@ from collections.abc import Iterator
 from saferollout.decide.observation import AlarmState, AlarmValue, Observation, WatchedAlarm
 from saferollout.decide.rollout import Rollout
 
-MOST_QUOTED = 240
-"""Characters that are quoted of CloudWatch's reason for a state: it may write 1,023, with all datapoints."""
-
 
 def awaited(seen: Observation) -> bool:
     """Whether the alarms are to be asked for: the user names some, and a rollout is on its way or ending.
@@ -61,7 +58,7 @@ def _fires(watched: WatchedAlarm, state: AlarmState) -> bool:
 
 def _sentence(watched: WatchedAlarm, state: AlarmState) -> str:
     counts = ", which counts as ALARM" if state.value is AlarmValue.INSUFFICIENT_DATA else ""
-    why = f": {_quoted(state.reason)}" if state.reason else ""
+    why = f": {state.reason}" if state.reason else ""
     return f"alarm {watched.name} is in {state.value}{counts}{why}"
 
 
@@ -72,10 +69,6 @@ def _why_unknown(watched: WatchedAlarm, state: AlarmState | None, seen: Observat
         return state.problem or f"alarm {watched.name} has not been told yet"
     why = f": {state.problem}" if state.problem else ""
     return f"the last answer about alarm {watched.name} is older than {seen.tuning.stale_after:g}s{why}"
-
-
-def _quoted(text: str) -> str:
-    return text if len(text) <= MOST_QUOTED else f"{text[:MOST_QUOTED]}…"
 
 
 def _more(left: list[str]) -> str:

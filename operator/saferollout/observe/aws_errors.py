@@ -19,6 +19,7 @@ from botocore.exceptions import (
 )
 from botocore.exceptions import ConnectionError as EndpointError
 
+from saferollout.api.plain import plain, shortened_to
 from saferollout.api.reasons import Reason
 from saferollout.decide.observation import Problem
 
@@ -61,6 +62,10 @@ CODES: Mapping[str, Reason] = {
     "ValidationError": Reason.TARGET_GROUP_MALFORMED,
 }
 """Error codes of ELBv2 and those common to all AWS APIs (API reference, *Common Errors*)."""
+
+
+MOST_SAID = 480
+"""Characters of what AWS says went wrong that leave room for what to do about it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +146,7 @@ def explain(error: Exception, operation: str, service: Service = ELBV2) -> Probl
         )
     action = ACTIONS.get(operation, f"{service.prefix}:{operation}")
     remedy = REMEDIES[reason].format(action=action, service=service)
-    return Problem(reason, f"{words.rstrip('.: ')}. What to do: {remedy}.")
+    return Problem(reason, f"{shortened_to(MOST_SAID, plain(words)).rstrip('.: ')}. What to do: {remedy}.")
 
 
 def silence(service: Service) -> Problem:

@@ -9,6 +9,7 @@ import boto3
 from botocore.config import Config
 from prometheus_client import Counter
 
+from saferollout.api.plain import quoted
 from saferollout.decide.observation import AlarmState, AlarmValue
 from saferollout.observe.aws_errors import CLOUDWATCH, explain
 from saferollout.observe.question import Unanswered
@@ -67,5 +68,5 @@ def _alarm(raw: Mapping[str, Any]) -> AlarmState:
     """Read one alarm. A state that CloudWatch learned after this was written is not known."""
     name, value = str(raw.get("AlarmName", "")), str(raw.get("StateValue", ""))
     if value not in frozenset(AlarmValue):
-        return AlarmState(name, problem=f"alarm {name} is in a state {value!r} that is not known")
-    return AlarmState(name, AlarmValue(value), str(raw.get("StateReason", "")))
+        return AlarmState(name, problem=f"alarm {name} is in a state {quoted(value)} that is not known")
+    return AlarmState(name, AlarmValue(value), quoted(str(raw.get("StateReason", ""))))

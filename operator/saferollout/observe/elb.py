@@ -11,6 +11,7 @@ import boto3
 from botocore.config import Config
 from prometheus_client import Counter
 
+from saferollout.api.plain import quoted
 from saferollout.api.reasons import Reason
 from saferollout.decide.observation import Problem, Target, TargetState
 from saferollout.observe.aws_errors import explain
@@ -111,7 +112,7 @@ def _ask(operation: str, request: Callable[[], T]) -> T:
 def _target(raw: TargetHealthDescriptionTypeDef) -> Target:
     """Read one target. A state that ELBv2 learned after this was written is neither healthy nor drained."""
     target, health = raw.get("Target", {}), raw.get("TargetHealth", {})
-    state, description = health.get("State", ""), health.get("Description", "")
+    state, description = health.get("State", ""), quoted(health.get("Description", ""))
     known = state in frozenset(TargetState)
     zone = target.get("AvailabilityZone", "")
     override = raw.get("AdministrativeOverride", {}).get("State", "")
@@ -119,8 +120,8 @@ def _target(raw: TargetHealthDescriptionTypeDef) -> Target:
         id=target.get("Id", ""),
         port=target.get("Port", 0),
         state=TargetState(state) if known else TargetState.UNAVAILABLE,
-        reason=health.get("Reason", ""),
-        description=description if known else f"state {state!r}: {description}",
+        reason=quoted(health.get("Reason", "")),
+        description=description if known else f"state {quoted(state)}: {description}",
         shifted=override in SHIFTED,
         zone=None if zone in {"", "all"} else zone,
     )

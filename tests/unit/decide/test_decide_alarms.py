@@ -111,11 +111,6 @@ def test_three_alarms_are_named_and_the_others_counted() -> None:
     assert str(alarms.firing(seen)).endswith("alarm alarm-2 is in ALARM; and 2 more")
 
 
-def test_a_reason_of_all_datapoints_is_cut_short() -> None:
-    seen = told(watching(LENIENT), state(AlarmValue.ALARM, reason="7" * 1023))
-    assert str(alarms.firing(seen)) == f"alarm errors is in ALARM: {'7' * alarms.MOST_QUOTED}…"
-
-
 def test_given_a_rollout_is_on_its_way_or_ending_then_alarms_are_asked_for() -> None:
     policy = Policy(alarms=(LENIENT,))
     assert alarms.awaited(rolling(policy=policy))
