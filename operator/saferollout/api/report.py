@@ -153,7 +153,10 @@ def _phase(decision: Decision) -> Phase:
 
 
 def _failed(failed: Failed | None) -> FailedRevision | None:
-    return None if failed is None else FailedRevision.model_validate(failed, from_attributes=True)
+    if failed is None:
+        return None
+    told = replace(failed, cause=message(failed.cause))
+    return FailedRevision.model_validate(told, from_attributes=True)
 
 
 def _exposure(exposure: Exposure) -> ExposureStatus | None:
