@@ -7,7 +7,7 @@ import logging
 import math
 import time
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from http import HTTPStatus
 from typing import Any, Protocol
@@ -21,7 +21,7 @@ from saferollout.act import deployments, pods
 from saferollout.act.saferollouts import take_off, write_status
 from saferollout.api.parsing import InvalidSpecError, ParsedSpec, parse_spec
 from saferollout.api.reasons import Reason
-from saferollout.api.recall import memory_of, read_status
+from saferollout.api.recall import guard_of, memory_of, read_status
 from saferollout.api.report import report
 from saferollout.api.status import Status
 from saferollout.decide import alarms, takeovers
@@ -29,6 +29,7 @@ from saferollout.decide.decision import Decision, Move, Note
 from saferollout.decide.observation import (
     AlarmState,
     Exposure,
+    Guard,
     Lost,
     Memory,
     Observation,
@@ -37,6 +38,7 @@ from saferollout.decide.observation import (
     TargetGroup,
 )
 from saferollout.decide.phases import decide
+from saferollout.guarding import Guarding
 from saferollout.leading import Office
 from saferollout.observe.alarms import Alarms
 from saferollout.observe.backoff import Backoff
@@ -68,6 +70,8 @@ class Parts:
     reminder: Reminder
     options: Options
     office: Office
+    questions: asyncio.Semaphore = field(default_factory=partial(asyncio.Semaphore, 4))
+    """Dry runs that are asked for at once, of all loops together."""
 
 
 class Stopper(Protocol):
@@ -108,6 +112,7 @@ class Loop:
         patience = parts.options.least_fence / 2
         self._backoff = Backoff(first=0.5, most=patience)
         self._refusals = Refusals(Backoff(first=0.5, most=patience))
+        self._guarding = Guarding(parts.api, parts.questions, parts.options.guard_interval)
         self._written: tuple[int, Status] | None = None
         self._watched_since = self._looked_at = -math.inf
 
@@ -117,6 +122,7 @@ class Loop:
         with (
             cluster.waking(self._namespace, self._deployment) as wake,
             rollouts.waking(self._namespace, self._name, wake),
+            self._guarding.asking(wake),
         ):
             while not stopped.is_set():
                 wake.clear()
@@ -195,14 +201,8 @@ class Loop:
         holder = self._parts.rollouts.holder(found.namespace, self._deployment)
         if holder is not None and holder.uid != found.uid:
             problems.append(_already_wrapped(holder))
-        arns = [each.arn for each in resolved.groups]
-        roles = {each.arn: each.role for each in resolved.groups if each.role is not None}
-        answers = await self._parts.health.ask(arns, not_before=asked_since, roles=roles)
-        groups = tuple(map(Found.answered, resolved.groups, answers))
-        now = time.time()
-        if now - self._looked_at > options.tuning.stale_after:
-            self._watched_since = now
-        self._looked_at = now
+        deployment = self._parts.cluster.deployment(found.namespace, self._deployment)
+        guard = Guard() if found.deleting else await self._guarding.of(deployment, guard_of(status))
         begun = Observation(
             now=time.time(),
             name=found.name,
@@ -211,6 +211,7 @@ class Loop:
             memory=_remembered(status, found.generation),
             problems=tuple(problems),
             asked=found.asked,
+            guard=guard,
         )
         groups, states = await asyncio.gather(
             self._ask_for_targets(resolved if not found.deleting else Resolved(), asked_since),

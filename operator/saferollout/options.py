@@ -57,6 +57,12 @@ class Options(BaseModel):
         gt=0.0,
         description="Seconds between two renewals of the Lease, and between two looks at it.",
     )
+    guard_interval: float = Field(
+        default=600.0,
+        ge=1.0,
+        description="Seconds between two questions to the API server whether a guard is in force, for each"
+        " Deployment: a dry run of a patch.",
+    )
     listen: str = Field(default="0.0.0.0", description="Address of probes and metrics.")  # noqa: S104 - a pod's
     port: int = Field(
         default=8080, ge=0, le=65535, description="Port of probes and metrics; 0: any free one."

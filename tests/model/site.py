@@ -12,7 +12,12 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from saferollout.act.deployments import patch_of
-from saferollout.api.names import COST_BEFORE_ANNOTATION, DELETION_COST_ANNOTATION, LEDGER_ANNOTATION
+from saferollout.api.names import (
+    COST_BEFORE_ANNOTATION,
+    DELETION_COST_ANNOTATION,
+    GUARD_ANNOTATION,
+    LEDGER_ANNOTATION,
+)
 from saferollout.api.recall import memory_of, read_status
 from saferollout.api.report import report, to_json
 from saferollout.decide.decision import Decision, Move
@@ -364,7 +369,7 @@ class Operator:
             self._write()
             found = store.get(REPLICA_SETS, NAMESPACE, fence.replica_set)
             patch = {
-                "metadata": {"annotations": {LEDGER_ANNOTATION: None}},
+                "metadata": {"annotations": {LEDGER_ANNOTATION: None, GUARD_ANNOTATION: None}},
                 "spec": {"minReadySeconds": fence.min_ready_seconds or None},
             }
             store.update(REPLICA_SETS, merged(found, patch))

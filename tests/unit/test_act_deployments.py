@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import kube_objects
 from model.site import merged
 from saferollout.act.deployments import patch_of
-from saferollout.api.names import LEDGER_ANNOTATION
+from saferollout.api.names import GUARD_ANNOTATION, GUARDED_LABEL, LEDGER_ANNOTATION
 from saferollout.decide import ledger
 from saferollout.decide.decision import Change, Move
 from saferollout.decide.ledger import Settings, keep, live_settings
@@ -82,8 +82,18 @@ def test_the_ledger_goes_with_the_change_that_needs_it() -> None:
 def test_the_ledger_is_removed_with_the_last_value_that_is_ours() -> None:
     found = records.deployment(MANIFEST)
     back = patch_of(found, Change(Move.GIVE_BACK, live_settings(found), None))
-    assert back["metadata"]["annotations"] == {LEDGER_ANNOTATION: None}
+    assert back["metadata"]["annotations"] == {LEDGER_ANNOTATION: None, GUARD_ANNOTATION: None}
     assert back["spec"] == {}
+
+
+def test_the_label_is_written_where_it_is_missing_and_taken_off_in_the_end() -> None:
+    found = records.deployment(MANIFEST)
+    first = patch_of(found, Change(Move.ADOPT, live_settings(found), None))
+    assert first["metadata"]["labels"] == {GUARDED_LABEL: "true"}
+    labelled = records.deployment(merged(MANIFEST, first))
+    assert "labels" not in patch_of(labelled, Change(Move.PAUSE, live_settings(found), None))["metadata"]
+    last = patch_of(labelled, Change(Move.GIVE_BACK, live_settings(found), None, label=None))
+    assert last["metadata"]["labels"] == {GUARDED_LABEL: None}
 
 
 @settings(max_examples=300, deadline=None, derandomize=True)

@@ -42,6 +42,7 @@ def test_what_is_complete_is_ready() -> None:
         "PodsAreTargets": UNKNOWN,
         "ScaleDownOrdered": TRUE,
         "FieldsKept": TRUE,
+        "Guarded": UNKNOWN,
     }
 
 

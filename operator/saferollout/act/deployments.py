@@ -10,7 +10,13 @@ from kubernetes.aio.client import ApiClient, AppsV1Api, V1Deployment, V1ObjectMe
 from kubernetes.aio.client.exceptions import ApiException
 
 from saferollout.act.requests import JSON_PATCH, MERGE, PATCHED_BY, TIMEOUT
-from saferollout.api.names import FIELD_MANAGER, LEDGER_ANNOTATION, POD_TEMPLATE_HASH_LABEL
+from saferollout.api.names import (
+    FIELD_MANAGER,
+    GUARD_ANNOTATION,
+    GUARDED_LABEL,
+    LEDGER_ANNOTATION,
+    POD_TEMPLATE_HASH_LABEL,
+)
 from saferollout.decide import ledger as ledgers
 from saferollout.decide.decision import Change, Fence
 from saferollout.decide.ledger import Settings, live_settings
@@ -25,10 +31,12 @@ def patch_of(deployment: Deployment, change: Change) -> dict[str, Any]:
     live = _fields(live_settings(deployment))
     spec = {name: value for name, value in _fields(change.settings).items() if value != live[name]}
     text = None if change.ledger is None else ledgers.write(change.ledger)
+    label = {GUARDED_LABEL: change.label} if change.label != deployment.label else {}
     return {
         "metadata": {
             "resourceVersion": deployment.resource_version,
-            "annotations": {LEDGER_ANNOTATION: text},
+            "annotations": {LEDGER_ANNOTATION: text, GUARD_ANNOTATION: None},
+            **({"labels": label} if label else {}),
         },
         "spec": spec,
     }
@@ -105,7 +113,7 @@ async def disown(api: ApiClient, namespace: str, name: str) -> None:
 
 
 async def fence(api: ApiClient, namespace: str, replica_set: ReplicaSet, fence: Fence) -> None:
-    """Write the ``minReadySeconds`` of a ReplicaSet, and take a copy of the ledger off it.
+    """Write the ``minReadySeconds`` of a ReplicaSet, and take copies of our annotations off it.
 
     Raises:
         ApiException: With status 409 if the ReplicaSet is no longer what the decision was made on.
@@ -113,7 +121,7 @@ async def fence(api: ApiClient, namespace: str, replica_set: ReplicaSet, fence: 
     patch = {
         "metadata": {
             "resourceVersion": replica_set.resource_version,
-            "annotations": {LEDGER_ANNOTATION: None},
+            "annotations": {LEDGER_ANNOTATION: None, GUARD_ANNOTATION: None},
         },
         "spec": {"minReadySeconds": fence.min_ready_seconds or None},
     }

@@ -13,7 +13,7 @@ from saferollout.api.reasons import EXPLANATIONS, ConditionType, Phase, Reason
 from saferollout.api.status import FALSE, TRUE, UNKNOWN, Condition
 from saferollout.decide.decision import GroupCount, Picture
 from saferollout.decide.gates import shortened
-from saferollout.decide.observation import Problem
+from saferollout.decide.observation import Guard, Problem
 
 _IN_PROGRESS = frozenset({Phase.PROGRESSING, Phase.ROLLING_BACK, Phase.HOLDING, Phase.PAUSED})
 
@@ -78,6 +78,7 @@ def conditions(
             _pods_are_targets(picture.groups),
             _scale_down_ordered(picture),
             fields_kept(picture.takeovers),
+            _guarded(picture.guard),
         )
     )
 
@@ -118,6 +119,20 @@ def _scale_down_ordered(picture: Picture) -> tuple[ConditionType, str, str, str]
         )
         return kind, FALSE, "ForeignCosts", told
     return kind, TRUE, "Ranked", ""
+
+
+def _guarded(guard: Guard) -> tuple[ConditionType, str, str, str]:
+    kind = ConditionType.GUARDED
+    if guard.in_force is None:
+        return kind, UNKNOWN, "NotKnown", guard.detail
+    if guard.in_force:
+        return kind, TRUE, "PausesOnTemplateChange", ""
+    told = (
+        "no admission policy pauses the Deployment when its template changes: the strategy is changed for as"
+        " long as it is wrapped, and without the operator a new template is a native rolling update. To close"
+        " that window: kubectl apply -k deploy/guard (Kubernetes 1.36)"
+    )
+    return kind, FALSE, "NoGuard", told
 
 
 def _worst(found: Sequence[Problem], statuses: dict[Reason, str], otherwise: str) -> tuple[str, str, str]:

@@ -17,6 +17,17 @@ FINALIZER: Final = f"{GROUP}/operator"
 LEDGER_ANNOTATION: Final = f"{GROUP}/ledger"
 """On a Deployment: what the user had in the fields the operator has changed."""
 
+GUARDED_LABEL: Final = f"{GROUP}/guarded"
+"""On a Deployment that is wrapped, with the value `GUARDED`: the policies of ``deploy/guard`` look for it."""
+
+GUARDED: Final = "true"
+
+GUARD_ANNOTATION: Final = f"{GROUP}/guard"
+"""On a Deployment: the pause is the guard's. Its policy writes it, the operator takes it off."""
+
+GUARD_QUESTION_ANNOTATION: Final = f"{GROUP}/asked"
+"""On a pod template, in dry runs only: a change of the template for the sake of change."""
+
 COST_BEFORE_ANNOTATION: Final = f"{GROUP}/cost-before"
 """On a pod: the deletion cost it had before the operator wrote one; empty when it had none."""
 

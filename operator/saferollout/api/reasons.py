@@ -30,6 +30,7 @@ class ConditionType(StrEnum):
     PODS_ARE_TARGETS = "PodsAreTargets"
     SCALE_DOWN_ORDERED = "ScaleDownOrdered"
     FIELDS_KEPT = "FieldsKept"
+    GUARDED = "Guarded"
 
 
 class Reason(StrEnum):

@@ -10,10 +10,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from saferollout.api.reasons import Reason
+from saferollout.api.reasons import ConditionType, Reason
 from saferollout.api.status import DrainingTarget, Status, StepStatus
 from saferollout.api.unshown import unpack
-from saferollout.decide.observation import Chosen, Draining, Exposure, Failed, Lost, Memory, Takeover
+from saferollout.decide.observation import Chosen, Draining, Exposure, Failed, Guard, Lost, Memory, Takeover
+
+_TRUTH = {"True": True, "False": False}
 
 _Path = tuple[int | str, ...]
 
@@ -68,6 +70,12 @@ def memory_of(status: Status) -> Memory:
             for each in status.takeovers
         ),
     )
+
+
+def guard_of(status: Status) -> Guard:
+    """Return what was last known of the guard."""
+    told = (each.status for each in status.conditions if each.type == ConditionType.GUARDED)
+    return Guard(_TRUTH.get(next(told, "")))
 
 
 def _retiring(step: StepStatus | None) -> tuple[Chosen, ...]:

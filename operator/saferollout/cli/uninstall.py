@@ -12,8 +12,8 @@ from typing import Annotated
 import orjson
 import typer
 
+from saferollout.api.plain import plain
 from saferollout.cli.signals import run_until_signalled
-from saferollout.cli.view import clean
 from saferollout.observe.listwatch import Refused
 from saferollout.reach import FAILURES, UnreachableError, connected, why
 from saferollout.uninstalling import Ended, Outcome, Scope, found
@@ -123,13 +123,13 @@ async def _ends(scope: Scope, order: Order) -> AsyncIterator[Ended]:
 
 
 def _say(text: str) -> None:
-    typer.echo(clean(text), err=True)
+    typer.echo(plain(text), err=True)
 
 
 def _line(ended: Ended) -> str:
     of = f" of saferollout/{ended.rollout}" if ended.rollout else ""
     what = f"{ended.namespace}: deployment/{ended.deployment}{of}: {_SAID[ended.outcome]}"
-    return clean(f"{what}: {ended.message}" if ended.message else what)
+    return plain(f"{what}: {ended.message}" if ended.message else what)
 
 
 def _record(ended: Ended) -> dict[str, str]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
+from saferollout.api.names import GUARDED
 from saferollout.api.reasons import Reason
 from saferollout.decide.ledger import Ledger, Settings
-from saferollout.decide.observation import Asked, Memory, Takeover
+from saferollout.decide.observation import Asked, Guard, Memory, Takeover
 
 
 class Move(StrEnum):
@@ -23,7 +24,7 @@ class Move(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One patch of the Deployment: the settings it is to have, and the ledger to go with them.
+    """One patch of the Deployment: the settings it is to have, and ledger and label to go with them.
 
     ``template_of`` names the ReplicaSet whose template it is to have, ``None`` to leave that alone.
     """
@@ -32,6 +33,7 @@ class Change:
     settings: Settings
     ledger: Ledger | None
     template_of: str | None = None
+    label: str | None = GUARDED
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +49,8 @@ class CostWrite:
 class Fence:
     """The ``minReadySeconds`` to write on a ReplicaSet that nobody else will write any more.
 
-    A copy of the ledger is taken off it in the same write: a Deployment's annotations are copied to its
-    newest ReplicaSet and stay there (docs/findings.md, 13).
+    Copies of the ledger and of the guard's annotation are taken off it in the same write: a Deployment's
+    annotations are copied to its newest ReplicaSet and stay there (docs/findings.md, 13).
     """
 
     replica_set: str
@@ -137,6 +139,7 @@ class Picture:
     foreign_costs: tuple[str, ...] = ()
     rolling_back: bool = False
     takeovers: tuple[Takeover, ...] = ()
+    guard: Guard = field(default_factory=Guard)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,10 @@ def stand_back(rollout: Rollout) -> Decision | None:
 
 
 def pause(rollout: Rollout) -> Decision | None:
-    """The Deployment moves, or may move, without a gate: hold it, before anything that may be wrong."""
+    """The Deployment moves, or may move, without a gate: hold it, before anything that may be wrong.
+
+    What the guard holds is taken over, so that a later pause of somebody else's is seen as theirs.
+    """
     if not _is_loose(rollout):
         return None
     message = "the Deployment is paused at the sizes it has"
@@ -52,8 +55,10 @@ def leave_held(rollout: Rollout) -> Decision | None:
 
 
 def _is_loose(rollout: Rollout) -> bool:
-    if not rollout.in_progress or (rollout.ledger is None and _blocker(rollout) is not None):
+    if not rollout.in_progress or (not rollout.adopted and _blocker(rollout) is not None):
         return False
+    if rollout.deployment.held_by_guard:
+        return True
     if rollout.releasing:
         return _release_is_lost(rollout)
     if rollout.deployment.paused:

@@ -92,15 +92,19 @@ def _of(deployment: Deployment, ledger: Ledger | None) -> Ledger | None:
 
 
 def users_settings(deployment: Deployment, ledger: Ledger | None) -> Settings:
-    """Return the settings the user wants: those on record, unless somebody has written the field since."""
+    """Return the settings the user wants: those on record, unless somebody has written the field since.
+
+    A pause of the guard's is nobody's wish: it pauses only what was not paused.
+    """
     live = live_settings(deployment)
-    if ledger is None:
-        return live
+    on_record = ledger or Ledger()
     given = {
-        name: ledger.users[name]
+        name: on_record.users[name]
         for name in SETTINGS
-        if name in ledger.users and getattr(live, name) == ledger.ours.get(name)
+        if name in on_record.users and getattr(live, name) == on_record.ours.get(name)
     }
+    if deployment.held_by_guard:
+        given.setdefault("paused", False)
     return Settings(**{name: given.get(name, getattr(live, name)) for name in SETTINGS})
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from saferollout.api.names import GUARDED
 from saferollout.decide import fences, takeovers
 from saferollout.decide.decision import Change, Move
 from saferollout.decide.ledger import Release, Settings, keep, live_settings
@@ -15,9 +16,10 @@ def rest(rollout: Rollout, move: Move) -> Change:
     """Everything as the user has it, but for a strategy that gives nothing up before something new is there.
 
     Until the operator sees a new template, the Deployment can then only add the pods of the first step; a
-    single one, which may wait for a node, where steps are made in place.
+    single one, which may wait for a node, where steps are made in place. Under a guard it can do nothing, and
+    the strategy is the user's as well.
     """
-    if "strategy" in takeovers.lasting(rollout):
+    if rollout.observation.guard.in_force or "strategy" in takeovers.lasting(rollout):
         return _change(move, rollout, rollout.users)
     as_written = not rollout.in_place and rollout.first_step == rollout.step_size
     strategy = _strategy(rollout.observation.policy.max_surge if as_written else rollout.first_step)
@@ -80,21 +82,32 @@ def give_back(rollout: Rollout) -> Change | None:
 
     In mid-rollout the pause may be left, if that is asked for: as a value of the user's.
     """
-    if rollout.deployment.ledger is None and rollout.users == live_settings(rollout.deployment):
+    found = rollout.deployment
+    ours = found.ledger is not None or found.label == GUARDED or found.held_by_guard
+    if not ours and rollout.users == live_settings(found):
         return None
-    if rollout.in_progress and rollout.observation.policy.keep_paused:
-        return Change(Move.GIVE_BACK, replace(rollout.users, paused=True), None)
-    return Change(Move.GIVE_BACK, rollout.users, None)
+    label = None if found.label == GUARDED else found.label
+    keeps_paused = rollout.in_progress and rollout.observation.policy.keep_paused
+    users = replace(rollout.users, paused=True) if keeps_paused else rollout.users
+    return Change(Move.GIVE_BACK, users, None, label=label)
 
 
 def differs(change: Change, rollout: Rollout) -> bool:
     """Whether the Deployment is not yet as ``change`` wants it."""
-    return change.settings != live_settings(rollout.deployment) or change.ledger != rollout.ledger
+    found = rollout.deployment
+    return (
+        found.held_by_guard
+        or change.label != found.label
+        or change.settings != live_settings(found)
+        or change.ledger != rollout.ledger
+    )
 
 
 def _change(move: Move, rollout: Rollout, settings: Settings, release: Release | None = None) -> Change:
+    """Return the change, with the label as somebody else has written it if somebody has."""
+    label = GUARDED if rollout.deployment.label is None else rollout.deployment.label
     ledger = keep(rollout.users, settings, release, at=rollout.observation.now, of=rollout.deployment.uid)
-    return Change(move, settings, ledger)
+    return Change(move, settings, ledger, label=label)
 
 
 def _fenced(rollout: Rollout, fence: int | None, strategy: Strategy) -> Settings:

@@ -49,7 +49,9 @@ class Deployment:
 
     ``template`` is a digest of ``spec.template``; a ReplicaSet with the same digest is its new one.
     ``labels`` are the template's, and so those of the pods to come. ``ledger`` is the text of the operator's
-    annotation, ``None`` when there is none.
+    annotation, ``None`` when there is none. ``label`` is the value of the operator's label, ``None`` without
+    one. ``held_by_guard``: an admission policy has paused it because its template changed, and nobody has
+    taken that over yet.
     """
 
     namespace: str
@@ -72,6 +74,8 @@ class Deployment:
     """Who else wrote a field last that the operator writes, by its name here; "" is any of the spec."""
     deadline_declared: bool = False
     """Whether the manifest that is applied has ``progressDeadlineSeconds`` in it."""
+    label: str | None = None
+    held_by_guard: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +84,8 @@ class ReplicaSet:
 
     ``hash`` is its ``pod-template-hash``. ``replicas`` are those it is told to have (``spec.replicas``: what
     the Deployment controller adds up). ``owner`` is the UID of the Deployment. ``noted`` is whether a copy of
-    the operator's annotation is on it. ``labels`` are its template's. ``failure`` is why it gets no pods
-    (condition ``ReplicaFailure``: a quota, an admission), empty if it does.
+    the operator's annotation, or of the guard's, is on it. ``labels`` are its template's. ``failure`` is why
+    it gets no pods (condition ``ReplicaFailure``: a quota, an admission), empty if it does.
     """
 
     name: str
@@ -455,6 +459,17 @@ class Memory:
 
 
 @dataclass(frozen=True, slots=True)
+class Guard:
+    """Whether an admission policy pauses the Deployment in the write that changes its template.
+
+    ``in_force`` is ``None`` while nobody knows; ``detail`` then says why, in words.
+    """
+
+    in_force: bool | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Problem:
     """Something that keeps the rollout from being followed at all, with a sentence on what to do."""
 
@@ -492,3 +507,4 @@ class Observation:
     asked: Asked | None = None
     vanished: tuple[Pod, ...] = ()
     alarms: tuple[AlarmState, ...] = ()
+    guard: Guard = Guard()

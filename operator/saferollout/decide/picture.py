@@ -31,6 +31,7 @@ def picture_of(rollout: Rollout) -> Picture:
         zones=_zones(rollout),
         takeovers=rollout.observation.memory.takeovers,
         foreign_costs=ranking.foreign_costs(rollout.live),
+        guard=rollout.observation.guard,
         groups=tuple(_group(group) for group in rollout.observation.target_groups),
         rolling_back=rollout.rolling_back and rollout.in_progress,
     )

@@ -48,11 +48,11 @@ def _kept_paused(rollout: Rollout) -> Note:
 
 
 def rest(rollout: Rollout) -> Decision | None:
-    """Everything but the strategy goes back to what the user has."""
+    """Everything goes back to what the user has, but for the strategy where no guard is in force."""
     walls = superseded.walls_left(rollout)
     if not walls and not moves.differs(moves.rest(rollout, Move.FINISH), rollout):
         return None
-    move = Move.ADOPT if rollout.ledger is None else Move.FINISH
+    move = Move.FINISH if rollout.adopted else Move.ADOPT
     wait = Wait(Reason.FINISHING, "the Deployment is set to rest", SOON)
     decision = waiting(rollout, wait, moves.rest(rollout, move))
     return replace(decision, costs=victims.ranks_to_write(rollout.live), fences=walls)

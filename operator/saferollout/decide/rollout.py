@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
+from saferollout.api.names import GUARDED
 from saferollout.api.quantities import rounded_up
 from saferollout.decide import ledger as ledgers
 from saferollout.decide import steps, zones
@@ -24,8 +25,13 @@ class Rollout:
 
     @cached_property
     def ledger(self) -> Ledger | None:
-        """What the operator has changed on the Deployment; ``None`` if it is not adopted."""
+        """What the operator has changed on the Deployment; ``None`` if that is nothing."""
         return ledgers.in_force(self.deployment, self.observation.memory.ledger)
+
+    @property
+    def adopted(self) -> bool:
+        """Whether the operator has had the Deployment in hand."""
+        return self.ledger is not None or self.deployment.label == GUARDED
 
     @cached_property
     def users(self) -> Settings:

@@ -45,7 +45,7 @@ def walls_left(rollout: Rollout) -> tuple[Fence, ...]:
 
 
 def notes_left(rollout: Rollout) -> tuple[Fence, ...]:
-    """Return what takes copies of the ledger off ReplicaSets that have no wall."""
+    """Return what takes copies of our annotations off ReplicaSets that have no wall."""
     return tuple(
         Fence(each.name, each.min_ready_seconds)
         for each in rollout.observation.replica_sets

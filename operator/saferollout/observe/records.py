@@ -21,6 +21,8 @@ from saferollout.api.names import (
     COST_BEFORE_ANNOTATION,
     DELETION_COST_ANNOTATION,
     FIELD_MANAGER,
+    GUARD_ANNOTATION,
+    GUARDED_LABEL,
     LAST_APPLIED_ANNOTATION,
     LEDGER_ANNOTATION,
     POD_TEMPLATE_HASH_LABEL,
@@ -145,6 +147,8 @@ def deployment(raw: Raw) -> Deployment:
         leave=_leave(spec["template"]),
         writers=_writers(meta),
         deadline_declared=_deadline_declared(meta),
+        label=_shared((meta.get("labels") or {}).get(GUARDED_LABEL)),
+        held_by_guard=spec.get("paused", False) and GUARD_ANNOTATION in _annotations(meta),
     )
 
 
@@ -164,7 +168,7 @@ def replica_set(raw: Raw) -> ReplicaSet | None:
         available=raw.get("status", {}).get("availableReplicas", 0),
         min_ready_seconds=spec.get("minReadySeconds", 0),
         failure=_failure(raw.get("status", {})),
-        noted=LEDGER_ANNOTATION in _annotations(meta),
+        noted=not _annotations(meta).keys().isdisjoint({LEDGER_ANNOTATION, GUARD_ANNOTATION}),
         owner=owner,
         labels=_template_labels(spec["template"]),
         leave=_leave(spec["template"]),

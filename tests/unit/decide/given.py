@@ -197,7 +197,8 @@ def _fenced(found: ReplicaSet, seconds: int) -> ReplicaSet:
 def changed(found: Deployment, change: Change) -> Deployment:
     """The Deployment as the change leaves it."""
     text = None if change.ledger is None else ledger.write(change.ledger)
-    return replace(found, ledger=text, **{name: getattr(change.settings, name) for name in ledger.SETTINGS})
+    settings = {name: getattr(change.settings, name) for name in ledger.SETTINGS}
+    return replace(found, ledger=text, label=change.label, held_by_guard=False, **settings)
 
 
 def edited(seen: Observation, **fields: Any) -> Observation:
