@@ -19,6 +19,7 @@ from controlplane.binaries import Binaries
 from controlplane.cluster import running
 from controlplane.fixtures import released
 from controlplane.plane import ControlPlane
+from saferollout.sim.apiserver.kubeconfig import write_kubeconfig
 from saferollout.sim.world import WorldConfig
 from scenarios.stage import Host, Stage, staged
 
@@ -28,6 +29,8 @@ __all__ = ["opened", "released", "stage"]
 
 KUSTOMIZE = Path(__file__).parents[2] / "deploy" / "kustomize"
 DEPLOY = KUSTOMIZE / "base"
+
+OPERATOR = "system:serviceaccount:saferollout-system:saferollout"
 
 HOSTS = ["embedded", pytest.param("real", marks=pytest.mark.real)]
 
@@ -50,7 +53,9 @@ async def embedded(config: WorldConfig, directory: Path) -> AsyncIterator[Host]:
     try:
         line = await process.stdout.readline()
         assert line, (directory / "cluster.log").read_text()
-        yield Host(kubeconfig, json.loads(line)["elb"])
+        told, operator = json.loads(line), directory / "operator.kubeconfig"
+        write_kubeconfig(operator, told["kubernetes"], user=OPERATOR)
+        yield Host(kubeconfig, told["elb"], operator)
     finally:
         process.terminate()
         await process.wait()
@@ -94,7 +99,10 @@ def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Opening:
 async def stage(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Stage]:
-    """One stage for all tests of a module, on the site that its ``SITE`` describes, with an operator."""
+    """One stage for all tests of a module, on the site that its ``SITE`` describes, with an operator.
+
+    ``OPTIONS`` of the module, if it has any, are the operator's, as environment variables.
+    """
     async with _opened(request, request.module.SITE, tmp_path_factory.mktemp("stage")) as stage:
-        await stage.start_operator()
+        await stage.start_operator(**getattr(request.module, "OPTIONS", {}))
         yield stage

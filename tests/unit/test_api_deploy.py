@@ -14,7 +14,9 @@ import pytest
 import yaml
 
 from saferollout.api.crd import custom_resource_definition
+from saferollout.api.names import GUARD_ANNOTATION, GUARDED, GUARDED_LABEL, LEDGER_ANNOTATION
 from saferollout.cli.run import LogFormat
+from saferollout.decide import ledger
 from saferollout.options import PREFIX, Options
 
 ROOT = Path(__file__).parents[2]
@@ -101,6 +103,41 @@ def test_the_role_is_bound_to_the_account_the_pod_runs_as(base: dict[str, dict[s
         {"kind": "ServiceAccount", "name": pod(base)["serviceAccountName"], "namespace": "saferollout-system"}
     ]
     assert base["ServiceAccount"]["metadata"]["name"] == pod(base)["serviceAccountName"]
+
+
+def policy(folder: str) -> Any:
+    """The policy of a folder of deploy/guard; its binding is in force for it."""
+    found, binding = yaml.safe_load_all((ROOT / "deploy/guard" / folder / "policy.yaml").read_text())
+    assert binding["spec"]["policyName"] == found["metadata"]["name"]
+    return found["spec"]
+
+
+@pytest.mark.parametrize("folder", ["", "strict"])
+def test_the_policies_look_for_the_operators_label_and_let_nothing_by_when_they_fail(folder: str) -> None:
+    found = policy(folder)
+    assert found["matchConstraints"]["objectSelector"]["matchLabels"] == {GUARDED_LABEL: GUARDED}
+    assert found["failurePolicy"] == "Fail"
+
+
+def test_the_guard_writes_the_annotation_that_the_operator_looks_for() -> None:
+    (mutation,) = policy("")["mutations"]
+    assert f'"{GUARD_ANNOTATION}"' in mutation["applyConfiguration"]["expression"]
+
+
+def test_the_strict_policy_knows_the_pauses_of_the_operator_and_its_account(
+    base: dict[str, dict[str, Any]],
+) -> None:
+    found = policy("strict")
+    _, pause = (each["expression"] for each in found["matchConditions"])
+    ours = ledger.write(ledger.Ledger({"paused": False}, {"paused": True}))
+    (part,) = re.findall(r"contains\('(.*)'\)", pause)
+    assert part in ours
+    assert part not in ledger.write(ledger.Ledger({"paused": False}, {"min_ready_seconds": 3}))
+    assert f'"{LEDGER_ANNOTATION}"' in pause
+    assert f'"{GUARD_ANNOTATION}"' in pause
+    account = base["ServiceAccount"]["metadata"]
+    user = f"system:serviceaccount:{account['namespace']}:{account['name']}"
+    assert f'"{user}"' in found["validations"][0]["expression"]
 
 
 def test_there_is_always_an_operator_that_can_take_over(base: dict[str, dict[str, Any]]) -> None:

@@ -114,6 +114,18 @@ CUSTOM_RESOURCE_DEFINITIONS = _kind(
     subresources=STATUS,
     generations=True,
 )
+MUTATING_POLICIES = _kind(
+    _ADMISSION, "MutatingAdmissionPolicy", "mutatingadmissionpolicies", namespaced=False
+)
+MUTATING_POLICY_BINDINGS = _kind(
+    _ADMISSION, "MutatingAdmissionPolicyBinding", "mutatingadmissionpolicybindings", namespaced=False
+)
+VALIDATING_POLICIES = _kind(
+    _ADMISSION, "ValidatingAdmissionPolicy", "validatingadmissionpolicies", namespaced=False
+)
+VALIDATING_POLICY_BINDINGS = _kind(
+    _ADMISSION, "ValidatingAdmissionPolicyBinding", "validatingadmissionpolicybindings", namespaced=False
+)
 
 BUILT_IN: tuple[Resource, ...] = (
     CONFIG_MAPS,
@@ -137,11 +149,9 @@ BUILT_IN: tuple[Resource, ...] = (
     _kind(_RBAC, "RoleBinding", "rolebindings"),
     _kind(_RBAC, "ClusterRole", "clusterroles", namespaced=False),
     _kind(_RBAC, "ClusterRoleBinding", "clusterrolebindings", namespaced=False),
-    _kind(_ADMISSION, "MutatingAdmissionPolicy", "mutatingadmissionpolicies", namespaced=False),
-    _kind(_ADMISSION, "MutatingAdmissionPolicyBinding", "mutatingadmissionpolicybindings", namespaced=False),
-    _kind(_ADMISSION, "ValidatingAdmissionPolicy", "validatingadmissionpolicies", namespaced=False),
-    _kind(
-        _ADMISSION, "ValidatingAdmissionPolicyBinding", "validatingadmissionpolicybindings", namespaced=False
-    ),
+    MUTATING_POLICIES,
+    MUTATING_POLICY_BINDINGS,
+    VALIDATING_POLICIES,
+    VALIDATING_POLICY_BINDINGS,
 )
 """Everything that is there before any CustomResourceDefinition. What has no behaviour here is only kept."""

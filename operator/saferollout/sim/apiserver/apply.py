@@ -49,13 +49,13 @@ class Application:
             if not self.force:
                 raise _conflicts(self.manager, ownership, contested)
             ownership = ownership.taken_over(self.manager, contested)
-        merged = _merged(live, self.wanted, self.shape)
+        result = merged(live, self.wanted, self.shape)
         dropped = ownership.of(self.manager) - fields
         if dropped:
-            merged = _without(merged, dropped, ownership.of_others(self.manager) | fields, self.shape)
+            result = _without(result, dropped, ownership.of_others(self.manager) | fields, self.shape)
         if not changed and not dropped and fields == ownership.of(self.manager):
-            return Applied(merged, ownership)
-        return Applied(merged, ownership.owning(self.manager, fields, self.now))
+            return Applied(result, ownership)
+        return Applied(result, ownership.owning(self.manager, fields, self.now))
 
 
 def _conflicts(manager: Manager, ownership: Ownership, contested: Fields) -> ApiError:
@@ -77,11 +77,11 @@ def _conflicts(manager: Manager, ownership: Ownership, contested: Fields) -> Api
     return ApiError(HTTPStatus.CONFLICT, "Conflict", f"Apply failed with {said}", {"causes": causes})
 
 
-def _merged(live: Any, wanted: Any, shape: Shape) -> Any:
+def merged(live: Any, wanted: Any, shape: Shape) -> Any:
     """Lay ``wanted`` over ``live``, list items by their keys."""
     if isinstance(wanted, dict) and isinstance(live, dict) and not shape.atomic:
         laid = {
-            name: _merged(live.get(name), value, shape.member(name))
+            name: merged(live.get(name), value, shape.member(name))
             for name, value in wanted.items()
             if value is not None
         }
@@ -90,11 +90,11 @@ def _merged(live: Any, wanted: Any, shape: Shape) -> Any:
         if shape.is_set:
             return [*live, *(each for each in wanted if each not in live)]
         if keys := shape.keys(wanted[0]):
-            merged = {item_step(each, keys): each for each in live}
+            laid_out = {item_step(each, keys): each for each in live}
             for each in wanted:
                 step = item_step(each, keys)
-                merged[step] = _merged(merged.get(step), each, shape.element())
-            return list(merged.values())
+                laid_out[step] = merged(laid_out.get(step), each, shape.element())
+            return list(laid_out.values())
     return wanted
 
 

@@ -20,6 +20,9 @@ _OMITTED_WHEN_EMPTY = ("annotations", "finalizers", "labels", "ownerReferences")
 _BINARY = (b"k8s\x00", b"\xd9\xd9\xf7")
 """How Kubernetes' protobuf and CBOR begin."""
 
+ANYBODY = "kubernetes-admin"
+"""Who asks without a token."""
+
 _NAMESPACE_SUBRESOURCES = frozenset({"status", "finalize"})
 
 
@@ -75,17 +78,18 @@ def target(store: Store, path: str) -> Target:
 
 @dataclass(frozen=True, slots=True)
 class WriteOptions:
-    """How a write is meant. ``manager`` is the field manager it names, ``agent`` who sends it."""
+    """How a write is meant. ``manager`` is the field manager it names; ``user`` sends it with ``agent``."""
 
     manager: str
     agent: str
     dry_run: bool
     force: bool
     unknown_fields: FieldValidation
+    user: str = ANYBODY
 
 
-def write_options(query: Mapping[str, str], user_agent: str) -> WriteOptions:
-    """Read the query of a write, and its sender off the user agent.
+def write_options(query: Mapping[str, str], headers: Mapping[str, str]) -> WriteOptions:
+    """Read the query of a write, and its sender off the headers. A token is the name of its user.
 
     Raises:
         ApiError: ``Invalid``, an option has a value that is none of its own.
@@ -98,7 +102,8 @@ def write_options(query: Mapping[str, str], user_agent: str) -> WriteOptions:
         raise _invalid_option("dryRun", dry_run, ("All",))
     return WriteOptions(
         manager=query.get("fieldManager", ""),
-        agent=user_agent.partition("/")[0] or "unknown",
+        agent=headers.get("User-Agent", "").partition("/")[0] or "unknown",
+        user=headers.get("Authorization", "").removeprefix("Bearer ") or ANYBODY,
         dry_run=bool(dry_run),
         force=query.get("force") in {"true", "1"},
         unknown_fields=cast("FieldValidation", validation),

@@ -21,6 +21,7 @@ from saferollout.sim.apiserver.defaults import with_defaults
 from saferollout.sim.apiserver.deletion import Deleter
 from saferollout.sim.apiserver.eviction import SUBRESOURCE, Evictor
 from saferollout.sim.apiserver.history import History
+from saferollout.sim.apiserver.policies import Policies
 from saferollout.sim.apiserver.reading import Reader
 from saferollout.sim.apiserver.representation import Representation, representation
 from saferollout.sim.apiserver.requests import (
@@ -47,7 +48,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class ApiServer:
-    """Serves a store as a Kubernetes API server would, to whoever asks: every token is accepted.
+    """Serves a store as a Kubernetes API server would, to whoever asks: every token is the name of its user.
 
     Requests happen at the wall clock's time, so the timeline is brought up to it before each.
     """
@@ -57,7 +58,7 @@ class ApiServer:
         self._timeline = timeline
         self.history = History(store)
         self._custom = CustomResources(store)
-        self._writer = Writer(store, Admission(store, self._custom), self._custom)
+        self._writer = Writer(store, Admission(store, self._custom), Policies(store), self._custom)
         self._deleter = Deleter(store, Cascade(store))
         self._evictor = Evictor(store)
         self._reader = Reader(store)
@@ -117,7 +118,7 @@ class ApiServer:
                 return self._read(request, at)
             case "DELETE":
                 return await self._delete(request, at)
-        options = write_options(query, request.headers.get("User-Agent", ""))
+        options = write_options(query, request.headers)
         body = parse(await request.read())
         match request.method:
             case "POST":
@@ -168,7 +169,7 @@ class ApiServer:
     async def _evict(self, request: web.Request, at: Target) -> web.Response:
         if request.method != "POST":
             raise method_not_allowed()
-        options = write_options(request.query, request.headers.get("User-Agent", ""))
+        options = write_options(request.query, request.headers)
         body = parse(await request.read())
         return _json(self._evictor.evict(at, body, dry_run=options.dry_run), HTTPStatus.CREATED)
 

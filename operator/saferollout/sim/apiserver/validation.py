@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from saferollout.sim.apiserver import cel
+from saferollout.sim.apiserver.policies import expressions
 from saferollout.sim.apiserver.violations import (
     Violation,
     duplicate,
@@ -14,7 +16,14 @@ from saferollout.sim.apiserver.violations import (
     required,
     unsupported,
 )
-from saferollout.sim.resources import CUSTOM_RESOURCE_DEFINITIONS, DEPLOYMENTS, PODS, Resource
+from saferollout.sim.resources import (
+    CUSTOM_RESOURCE_DEFINITIONS,
+    DEPLOYMENTS,
+    MUTATING_POLICIES,
+    PODS,
+    VALIDATING_POLICIES,
+    Resource,
+)
 from saferollout.sim.store import Object
 
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
@@ -163,8 +172,18 @@ def _custom_resource_definition(obj: Object, _old: Object | None) -> Iterator[Vi
         yield invalid("spec.versions", [each["name"] for each in spec["versions"]], why)
 
 
+def _policy(obj: Object, _old: Object | None) -> Iterator[Violation]:
+    for field, written in expressions(obj):
+        try:
+            cel.read(written)
+        except cel.ReadingError as error:
+            yield invalid(field, written, f"compilation failed: {error}")
+
+
 _CHECKS: dict[str, Callable[[Object, Object | None], Iterator[Violation]]] = {
     DEPLOYMENTS.key: _deployment,
     PODS.key: _pod,
     CUSTOM_RESOURCE_DEFINITIONS.key: _custom_resource_definition,
+    MUTATING_POLICIES.key: _policy,
+    VALIDATING_POLICIES.key: _policy,
 }

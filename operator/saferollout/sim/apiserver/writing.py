@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any, Literal
 
-from saferollout.sim.apiserver.admission import Admission
+from saferollout.sim.apiserver.admission import Admission, Admitted
 from saferollout.sim.apiserver.apply import Application
 from saferollout.sim.apiserver.customresources import CustomResources
 from saferollout.sim.apiserver.ownership import Manager, Ownership
 from saferollout.sim.apiserver.patches import json_patch, merge_patch, strategic_merge_patch
+from saferollout.sim.apiserver.policies import Policies, Write
 from saferollout.sim.apiserver.requests import (
     Target,
     WriteOptions,
@@ -39,9 +40,12 @@ class Written:
 class Writer:
     """Creates, replaces, patches and applies."""
 
-    def __init__(self, store: Store, admission: Admission, custom: CustomResources) -> None:
+    def __init__(
+        self, store: Store, admission: Admission, policies: Policies, custom: CustomResources
+    ) -> None:
         self._store = store
         self._admission = admission
+        self._policies = policies
         self._custom = custom
 
     def create(self, at: Target, body: Any, options: WriteOptions) -> Written:
@@ -120,7 +124,7 @@ class Writer:
 
     def _create(self, at: Target, obj: Object, ownership: Ownership | None, options: WriteOptions) -> Written:
         """Store a new object; without ``ownership`` all of it is its creator's."""
-        admitted = self._admission.admit(at.resource, obj, None, options.unknown_fields)
+        admitted = self._admitted(at, obj, None, options)
         new = admitted.object
         ownership = ownership or self._claimed(at, options, Ownership({}, {}), None, _part(at, new))
         store = self._store.preview_create if options.dry_run else self._store.create
@@ -137,7 +141,7 @@ class Writer:
     ) -> Written:
         """Store ``wanted`` in place of ``current``; without ``ownership`` it is an ordinary write."""
         confined = _confined(at, current, wanted)
-        admitted = self._admission.admit(at.resource, confined, current, options.unknown_fields)
+        admitted = self._admitted(at, confined, current, options)
         new = admitted.object
         if ownership is None:
             told = new if "managedFields" in new["metadata"] else current
@@ -146,6 +150,19 @@ class Writer:
         stored = store(at.resource, _owned(new, ownership))
         answer = scale_of(stored) if at.subresource == "scale" else stored
         return Written(answer, warnings=admitted.warnings)
+
+    def _admitted(self, at: Target, obj: Object, old: Object | None, options: WriteOptions) -> Admitted:
+        """Complete and check the object, and do to it what admission policies say."""
+        admitted = self._admission.admit(at.resource, obj, old, options.unknown_fields)
+        if at.subresource:
+            return admitted  # the policies served here are about whole objects
+        write = Write(at.resource, options.user, admitted.object, old, options.dry_run)
+        mutated = self._policies.mutated(write, self._custom.shape(at.resource))
+        if mutated != admitted.object:
+            again = self._admission.admit(at.resource, mutated, old, "Ignore")
+            admitted = replace(again, warnings=admitted.warnings)
+        self._policies.check(replace(write, new=admitted.object))
+        return admitted
 
     def _claimed(
         self, at: Target, options: WriteOptions, ownership: Ownership, old: Object | None, new: Object
