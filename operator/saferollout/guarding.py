@@ -12,6 +12,7 @@ import aiohttp
 from kubernetes.aio.client import ApiClient, AppsV1Api
 from kubernetes.aio.client.exceptions import ApiException
 
+from saferollout import metrics
 from saferollout.act.requests import MERGE, PATCHED_BY
 from saferollout.api.names import GUARD_QUESTION_ANNOTATION, GUARDED, GUARDED_LABEL
 from saferollout.decide.observation import Deployment, Guard
@@ -80,6 +81,7 @@ class Guarding:
     async def _ask(self, deployment: Deployment, known: Guard) -> Guard:
         """Change the template of the Deployment in a dry run; what was ``known`` stays if nobody answers."""
         async with self._questions:
+            metrics.GUARD_QUESTIONS.inc()
             try:
                 would_be = await AppsV1Api(self._api).patch_namespaced_deployment(
                     deployment.name,

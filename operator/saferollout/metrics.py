@@ -21,5 +21,8 @@ EXPOSURE = Counter(
     "saferollout_exposure_seconds_total",
     "Seconds for which load balancers could still send to retired pods whose containers had ended.",
 )
+GUARD_QUESTIONS = Counter(
+    "saferollout_guard_questions_total", "Dry runs that asked the API server whether a guard is in force."
+)
 ROLLOUTS = Gauge("saferollout_rollouts", "SafeRollouts that are being looked after.")
 LEADER = Gauge("saferollout_leader", "1 for the operator that acts, 0 for one that stands by.")

@@ -163,7 +163,7 @@ async def _site(directory: Path) -> AsyncIterator[_Site]:
     @web.middleware
     async def count(request: web.Request, handler: Handler) -> web.StreamResponse:
         if request.method in _WRITES and request.headers.get("User-Agent") != _USER_AGENT:
-            writes[_written(request.path)] += 1
+            writes[_written(request.path) + (" (dry run)" if "dryRun" in request.query else "")] += 1
         return await handler(request)
 
     app = ApiServer(sim.store, sim.timeline).application()

@@ -43,6 +43,7 @@ def run(  # noqa: PLR0913, PLR0917 - typer makes an option of every parameter
     lease_duration: Annotated[int | None, _option("lease_duration")] = None,
     renew_deadline: Annotated[float | None, _option("renew_deadline")] = None,
     renew_interval: Annotated[float | None, _option("renew_interval")] = None,
+    guard_interval: Annotated[float | None, _option("guard_interval")] = None,
     listen: Annotated[str | None, _option("listen")] = None,
     port: Annotated[int | None, _option("port")] = None,
     log_format: Annotated[LogFormat, typer.Option(help="How log lines are written.")] = LogFormat.TEXT,
@@ -64,6 +65,7 @@ def run(  # noqa: PLR0913, PLR0917 - typer makes an option of every parameter
         "lease_duration": lease_duration,
         "renew_deadline": renew_deadline,
         "renew_interval": renew_interval,
+        "guard_interval": guard_interval,
         "listen": listen,
         "port": port,
     }

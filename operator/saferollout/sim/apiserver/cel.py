@@ -1,9 +1,8 @@
 """The part of CEL that the admission policies of this project are in; the rest is refused when it is read.
 
 Read: literals, names, fields, ``[]``, ``in``, ``has()``, ``size()``, ``contains``, ``startsWith``,
-``endsWith``,
-``!``, ``&&``, ``||``, ``? :``, comparisons, ``+`` and ``-``, lists, maps, and ``Object{…}`` of apply
-configurations. Not read: macros over lists, optionals, numbers with a point, regular expressions, types.
+``endsWith``, ``!``, ``&&``, ``||``, ``? :``, comparisons, ``+`` and ``-``, lists, maps; ``Object{…}``.
+Not read: macros over lists, optionals, numbers with a point, regular expressions, types.
 https://github.com/google/cel-spec/blob/master/doc/langdef.md
 """
 
