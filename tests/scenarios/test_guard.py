@@ -53,7 +53,7 @@ async def guard_is(stage: Stage, app: App, status: str) -> None:
     async def holds() -> bool:
         return (await condition(stage, app)).get("status") == status
 
-    await stage.until(holds, f"Guarded of {app.name} is {status}", within=20)
+    await stage.until(holds, f"Guarded of {app.name} is {status}", within=60)
 
 
 async def condition(stage: Stage, app: App) -> Manifest:
@@ -70,6 +70,12 @@ async def revisions(stage: Stage, app: App) -> int:
 async def is_paused(stage: Stage, app: App) -> bool:
     """Whether the Deployment is paused."""
     return bool((await stage.deployment(app)).get("paused"))
+
+
+async def held_by_spec(stage: Stage, app: App, *, to: bool) -> None:
+    """Write ``spec.paused`` of the SafeRollout."""
+    patch = json.dumps({"spec": {"paused": to}})
+    await stage.kubectl("patch", "saferollout", app.name, "--type=merge", "--patch", patch)
 
 
 async def test_given_a_guard_then_the_deployment_at_rest_is_exactly_the_users_before_and_after_a_rollout(
@@ -98,7 +104,7 @@ async def test_given_a_guard_and_no_operator_when_a_new_image_comes_then_it_wait
         assert await is_paused(stage, app)
         assert await revisions(stage, app) == 1
         await stage.start_operator(**OPTIONS)
-        await stage.at_rest(app, "web:2")
+        await stage.at_rest(app, "web:2", within=90)
 
 
 async def test_when_the_guard_goes_and_comes_then_the_condition_says_so_and_the_strategy_follows(
@@ -171,9 +177,11 @@ async def test_given_the_strict_policy_when_somebody_resumes_in_mid_rollout_then
         async with stage.observed(app):
             await stage.set_image(app, "web:2")
             await stage.step_is(app, 1)
-            await stage.until(lambda: is_paused(stage, app), "it is paused", within=5)
+            await held_by_spec(stage, app, to=True)  # between two releases, for as long as kubectl takes
+            await stage.reason_is(app, "PausedBySpec")
             said = await stage.kubectl("rollout", "resume", f"deployment/{app.name}", check=False)
             assert "write spec.paused of the SafeRollout" in said
+            await held_by_spec(stage, app, to=False)
             await stage.at_rest(app, "web:2")
         await stage.set_image(app, "web:3")
         await stage.step_is(app, 1)
