@@ -83,12 +83,12 @@ def give_back(rollout: Rollout) -> Change | None:
     In mid-rollout the pause may be left, if that is asked for: as a value of the user's.
     """
     found = rollout.deployment
-    ours = found.ledger is not None or found.label == GUARDED or found.held_by_guard
-    if not ours and rollout.users == live_settings(found):
-        return None
-    label = None if found.label == GUARDED else found.label
     keeps_paused = rollout.in_progress and rollout.observation.policy.keep_paused
     users = replace(rollout.users, paused=True) if keeps_paused else rollout.users
+    ours = found.ledger is not None or found.label == GUARDED or found.held_by_guard
+    if not ours and users == live_settings(found):
+        return None
+    label = None if found.label == GUARDED else found.label
     return Change(Move.GIVE_BACK, users, None, label=label)
 
 

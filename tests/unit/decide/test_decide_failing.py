@@ -97,6 +97,10 @@ def test_a_failure_on_the_way_back_is_held_and_not_rolled_back_again() -> None:
 def test_a_failed_revision_that_is_applied_again_is_held_and_nobody_is_fought() -> None:
     seen = put_back(failed(policy=BACK))
     again = edited(acted(seen, decide(seen)), template="v2")
+    held = decide(again)
+    assert held.change is not None
+    assert held.change.move is Move.PAUSE
+    again = acted(again, held)
     decision = decide(again)
     assert (decision.reason, decision.change, decision.costs) == (Reason.REVISION_FAILED, None, ())
     assert decide(acted(again, decision)).reason is Reason.REVISION_FAILED
