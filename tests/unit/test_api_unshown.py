@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-import zlib
+import lzma
 from dataclasses import replace
 from random import Random
 from typing import Any
@@ -24,17 +24,21 @@ from saferollout.decide.observation import (
     Because,
     Chosen,
     ContainerPort,
+    Disruption,
     Draining,
+    Lost,
     Memory,
     Observation,
     Pod,
     Policy,
     Problem,
+    Takeover,
     Target,
     TargetGroup,
     TargetState,
 )
 from saferollout.decide.phases import decide
+from saferollout.decide.takeovers import API_NAMES
 from unit.decide.given import NOW, acted, deployment, replica_set
 
 MOST = 64 * 1024
@@ -61,11 +65,16 @@ def order(entries: tuple[Draining, ...]) -> list[Draining]:
     return sorted(entries, key=repr)
 
 
-@given(st.lists(draining).map(tuple), st.lists(chosen).map(tuple))
-def test_what_is_packed_is_remembered(targets: tuple[Draining, ...], pods: tuple[Chosen, ...]) -> None:
-    again = unpack(pack(Unshown(targets, pods)))
+leaving = st.tuples(st.sampled_from(Disruption), st.text(max_size=5))
+
+
+@given(st.lists(draining).map(tuple), st.lists(chosen).map(tuple), st.lists(leaving).map(tuple))
+def test_what_is_packed_is_remembered(
+    targets: tuple[Draining, ...], pods: tuple[Chosen, ...], lost: tuple[tuple[Disruption, str], ...]
+) -> None:
+    again = unpack(pack(Unshown(targets, pods, lost)))
     assert order(again.draining) == order(targets)
-    assert again.retiring == pods
+    assert (again.retiring, again.leaving) == (pods, lost)
 
 
 def test_nothing_is_packed_when_all_is_listed() -> None:
@@ -74,7 +83,17 @@ def test_nothing_is_packed_when_all_is_listed() -> None:
 
 
 def packed(content: Any) -> str:
-    return base64.b64encode(zlib.compress(json.dumps(content).encode())).decode()
+    return base64.b64encode(lzma.compress(json.dumps(content).encode())).decode()
+
+
+ROW = {"pod": [0], "zone": [0], "ports": [0], "since": [1.0], "ended": [None], "address": ["10.0.0.1"]}
+SHARED = {"pods": ["pod"], "zones": ["a"], "groups": ["arn"], "ports": [[[0, 80]]]}
+
+
+def test_what_is_well_formed_is_read() -> None:
+    again = unpack(packed({"draining": ROW, "leaving": [["Other", 0]]} | SHARED))
+    assert again.draining == (Draining("arn", "10.0.0.1", 80, "pod", "a", 1.0),)
+    assert again.leaving == ((Disruption.OTHER, "pod"),)
 
 
 @pytest.mark.parametrize(
@@ -85,11 +104,14 @@ def packed(content: Any) -> str:
         "äöü",
         base64.b64encode(b"not compressed").decode(),
         packed([]),
-        packed({"draining": [["pod", 0, 1.0, None, "10.0.0.1", 0]]}),
-        packed({"draining": [["pod", -1, 1.0, None, "10.0.0.1", 0]], "ports": [[]], "zones": ["a"]}),
-        packed({"draining": [["pod", 0, 1e99, None, "10.0.0.1", 0]], "ports": [[]], "zones": ["a"]}),
-        packed({"retiring": [["pod", 0, "Because"]], "zones": ["a"]}),
-        packed("0" * 2**24),
+        packed({"draining": {"pod": [0]}, "pods": ["pod"]}),
+        packed({"draining": ROW}),
+        packed({"draining": ROW | {"pod": [-1]}} | SHARED),
+        packed({"draining": ROW | {"since": [1e99]}} | SHARED),
+        packed({"draining": ROW | {"ports": [3]}} | SHARED),
+        packed({"retiring": [[0, 0, "Because"]]} | SHARED),
+        packed({"leaving": [["Other", 1]]} | SHARED),
+        packed("0" * 2**25),
         packed({"groups": ["a"]})[:-8],
     ],
 )
@@ -202,16 +224,23 @@ def test_given_1000_pods_in_20_groups_when_all_go_at_once_then_the_status_stays_
             break
     else:
         pytest.fail(f"nothing has been released: {status.reason}")
-    ends: dict[str, int] = {}  # each pod ends at a moment of its own
+    ends = {pod.name: NOW + number * 7919 % 600 for number, pod in enumerate(seen.pods)}  # whole seconds
     ended = replace(
         decision.memory,
-        draining=tuple(
-            replace(each, ended_at=NOW + ends.setdefault(each.pod, len(ends)) * 0.300_003)
-            for each in decision.memory.draining
-        ),
+        draining=tuple(replace(each, ended_at=ends[each.pod]) for each in decision.memory.draining),
     )
+    # And somebody takes them all before they have drained, over whom a manager writes its fields.
+    taken = tuple(dict.fromkeys(each.pod for each in ended.draining))
+    fields = [Takeover(field, "m" * 128, 3, NOW, NOW) for field in API_NAMES.values()]
+    ended = replace(
+        ended,
+        lost=(Lost(Disruption.OTHER, 1, ()), Lost(Disruption.EVICTION, PODS, taken)),
+        takeovers=tuple(fields),
+    )
+    picture = replace(decision.picture, takeovers=tuple(fields))
     for _ in range(HISTORY_LENGTH):
-        status = written(seen, replace(decision, memory=ended), status)
+        status = written(seen, replace(decision, memory=ended, picture=picture), status)
+    assert memory_of(status).lost == ended.lost
     sizes.append(size(status))
     assert len(memory_of(status).draining) == PODS * GROUPS
     assert len(memory_of(status).retiring) == PODS

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from saferollout.api.fields_kept import fields_kept
-from saferollout.api.plain import message
+from saferollout.api.plain import MOST_ADVISED, message
 from saferollout.api.reasons import EXPLANATIONS, ConditionType, Phase, Reason
 from saferollout.api.status import FALSE, TRUE, UNKNOWN, Condition
 from saferollout.decide.decision import GroupCount, Picture
@@ -69,7 +69,7 @@ def conditions(
             type=kind,
             status=status,
             reason=why,
-            message=message(text),
+            message=message(text, MOST_ADVISED),
             last_transition_time=since[kind][1] if since.get(kind, ("",))[0] == status else now,
             observed_generation=generation,
         )

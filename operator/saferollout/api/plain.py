@@ -7,6 +7,9 @@ import unicodedata
 MOST_BYTES = 1024
 """Bytes of an Event's or a condition's message: what Kubernetes takes as the note of an Event, and enough."""
 
+MOST_ADVISED = 2048
+"""Bytes of a condition's message that is the operator's own words, with names in it."""
+
 MOST_QUOTED = 240
 """Characters that are quoted of what AWS says of one thing: it may write a thousand."""
 
@@ -29,12 +32,12 @@ def shortened_to(most: int, text: str) -> str:
     return text if len(text) <= most else text[: most - 1] + _MORE
 
 
-def message(text: str) -> str:
-    """Make it plain, and `MOST_BYTES` in UTF-8 at the most: what Kubernetes counts are bytes."""
+def message(text: str, most: int = MOST_BYTES) -> str:
+    """Make it plain, and so many bytes in UTF-8 at the most: what Kubernetes counts are bytes."""
     written = plain(text).encode()
-    if len(written) <= MOST_BYTES:
+    if len(written) <= most:
         return written.decode()
-    return written[: MOST_BYTES - len(_MORE.encode())].decode(errors="ignore") + _MORE
+    return written[: most - len(_MORE.encode())].decode(errors="ignore") + _MORE
 
 
 def quoted(text: str) -> str:

@@ -63,7 +63,9 @@ def memory_of(status: Status) -> Memory:
         serving_since=step.serving_since if step else None,
         exposure=_exposure(status),
         draining=tuple(_draining(each) for each in status.draining) + unshown.draining,
-        lost=tuple(Lost(each.by, each.pods, each.leaving) for each in status.lost),
+        lost=tuple(
+            Lost(each.by, each.pods, (*each.leaving, *unshown.names(each.by))) for each in status.lost
+        ),
         ledger=status.ledger,
         takeovers=tuple(
             Takeover(each.field, each.manager, each.times, each.since, each.latest)

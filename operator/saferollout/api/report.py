@@ -28,7 +28,7 @@ from saferollout.api.status import (
 )
 from saferollout.api.unshown import LISTED, Unshown, pack
 from saferollout.decide.decision import Decision, Finished, Picture
-from saferollout.decide.observation import Draining, Exposure, Failed, Problem
+from saferollout.decide.observation import Draining, Exposure, Failed, Memory, Problem
 
 HISTORY_LENGTH = 10
 """Past rollouts that a status keeps."""
@@ -89,9 +89,11 @@ def report(
             for each in picture.groups
         ),
         draining=_draining(memory.draining[:LISTED], {group.arn: group.name for group in picture.groups}),
-        unshown=pack(Unshown(memory.draining[LISTED:], memory.retiring[LISTED:])),
+        unshown=pack(_unshown(memory)),
         exposure=_exposure(memory.exposure),
-        lost=tuple(LostPods.model_validate(each, from_attributes=True) for each in memory.lost),
+        lost=tuple(
+            LostPods(by=each.by, pods=each.pods, leaving=each.leaving[:LISTED]) for each in memory.lost
+        ),
         ledger=memory.ledger,
         takeovers=tuple(
             TakeoverStatus.model_validate(each, from_attributes=True) for each in memory.takeovers
@@ -157,6 +159,11 @@ def _failed(failed: Failed | None) -> FailedRevision | None:
         return None
     told = replace(failed, cause=message(failed.cause))
     return FailedRevision.model_validate(told, from_attributes=True)
+
+
+def _unshown(memory: Memory) -> Unshown:
+    leaving = ((each.by, name) for each in memory.lost for name in each.leaving[LISTED:])
+    return Unshown(memory.draining[LISTED:], memory.retiring[LISTED:], tuple(leaving))
 
 
 def _exposure(exposure: Exposure) -> ExposureStatus | None:

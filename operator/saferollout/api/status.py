@@ -242,8 +242,8 @@ class Status(Model):
     )
     unshown: str | None = Field(
         default=None,
-        description="Entries of draining and of step.retiring beyond the 8 that are listed, for the "
-        "operator to remember: JSON, compressed by zlib, in base64. Absent when all are listed.",
+        description="Entries of draining, step.retiring and lost.leaving beyond the 8 that are listed, for "
+        "the operator to remember: JSON, compressed by xz, in base64. Absent when all are listed.",
     )
     exposure: ExposureStatus | None = Field(
         default=None,

@@ -1,41 +1,50 @@
 """What a status remembers beyond what it lists, packed so that thousands of targets fit.
 
 A thousand pods in twenty target groups are twenty thousand targets that may all drain at once, and forgetting
-one would let a step go too early. Written out they are megabytes; as one row for each pod, compressed, they
-are some twenty kilobytes. The text is JSON, compressed by zlib, in base64.
+one would let a step go too early. Written out they are megabytes; column by column, with what many share said
+once, and compressed, they are some twenty kilobytes. The text is JSON, compressed by xz, in base64:
+``base64 -d | xz -d`` shows it.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
-import zlib
+import lzma
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Generic, TypeVar
 
 import orjson
-from pydantic import BaseModel, Field, NonNegativeInt, ValidationError
+from pydantic import BaseModel, NonNegativeInt, ValidationError
 
 from saferollout.api.times import MicroTime
-from saferollout.decide.observation import Because, Chosen, Draining
+from saferollout.decide.observation import Because, Chosen, Disruption, Draining
 
 T = TypeVar("T")
 
 LISTED = 8
 """Entries of a list that are written out for people; the others are only remembered."""
 
-_MOST_BYTES = 2**23
-"""Unpacked. Whoever may edit a status might pack more than fits into memory."""
+_MOST_BYTES = _MOST_MEMORY = 2**24
+"""Unpacked, and for unpacking. Whoever may edit a status might pack more than fits into memory."""
+
+_FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": 6, "dict_size": 2**20}]
+"""With a small dictionary, for the sake of memory: to pack takes some ten times its size."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unshown:
-    """What is not listed."""
+    """What is not listed. ``leaving`` are names of lost pods, by who took them."""
 
     draining: tuple[Draining, ...] = ()
     retiring: tuple[Chosen, ...] = ()
+    leaving: tuple[tuple[Disruption, str], ...] = ()
+
+    def names(self, by: Disruption) -> Iterator[str]:
+        """Yield the names of those whom this took."""
+        return (name for who, name in self.leaving if who == by)
 
 
 class _Numbers(Generic[T]):
@@ -54,59 +63,87 @@ class _Numbers(Generic[T]):
         return list(self._numbers)
 
 
-class _Packed(BaseModel):
-    """What differs of pods is in their rows; what many share is said once and referred to by its number."""
+class _Columns(BaseModel):
+    """The draining pods, one in each row: numbers of pod, zone and pattern of ports, and what is its own."""
 
+    pod: list[NonNegativeInt] = []
+    zone: list[NonNegativeInt] = []
+    ports: list[NonNegativeInt] = []
+    since: list[MicroTime] = []
+    ended: list[MicroTime | None] = []
+    address: list[str] = []
+
+
+class _Packed(BaseModel):
+    """What many share stands here once, and is referred to by its number."""
+
+    pods: list[str] = []
+    zones: list[str | None] = []
     groups: list[str] = []
     ports: list[list[tuple[NonNegativeInt, NonNegativeInt]]] = []
     """Patterns: numbers of target groups, and the port that a pod has in each."""
-    zones: list[str | None] = []
-    draining: list[tuple[str, NonNegativeInt, MicroTime, MicroTime | None, str, NonNegativeInt]] = Field([])
-    """Pod, number of its zone, since, ended at, address, number of its pattern of ports."""
-    retiring: list[tuple[str, NonNegativeInt, Because]] = []
+    draining: _Columns = _Columns()
+    retiring: list[tuple[NonNegativeInt, NonNegativeInt, Because]] = []
+    leaving: list[tuple[Disruption, NonNegativeInt]] = []
 
 
 def pack(unshown: Unshown) -> str | None:
     """Return the text that remembers this, ``None`` for nothing."""
     if unshown == Unshown():
         return None
-    groups, zones = _Numbers[str](), _Numbers[str | None]()
-    ports: _Numbers[tuple[tuple[int, int], ...]] = _Numbers()
-    pods: dict[tuple[str, int, float, float | None, str], list[tuple[int, int]]] = {}
+    pods, zones, groups = _Numbers[str](), _Numbers[str | None](), _Numbers[str]()
+    ports = _Numbers[tuple[tuple[int, int], ...]]()
+    rows: dict[tuple[int, int, float, float | None, str], list[tuple[int, int]]] = {}
     for each in unshown.draining:
-        row = (each.pod, zones.of(each.zone), round(each.since, 6), _rounded(each.ended_at), each.id)
-        pods.setdefault(row, []).append((groups.of(each.target_group), each.port))
+        row = (pods.of(each.pod), zones.of(each.zone), _kept(each.since), _ended(each), each.id)
+        rows.setdefault(row, []).append((groups.of(each.target_group), each.port))
+    names = ("pod", "zone", "since", "ended", "address")
+    columns = {name: [row[number] for row in rows] for number, name in enumerate(names)}
     content = {
-        "draining": [[*row, ports.of(tuple(pattern))] for row, pattern in pods.items()],
-        "retiring": [(each.pod, zones.of(each.zone), each.because) for each in unshown.retiring],
-        "groups": groups.all,
+        "draining": {**columns, "ports": [ports.of(tuple(each)) for each in rows.values()]},
+        "retiring": [(pods.of(each.pod), zones.of(each.zone), each.because) for each in unshown.retiring],
+        "leaving": [(by, pods.of(name)) for by, name in unshown.leaving],
+        "pods": pods.all,
         "zones": zones.all,
+        "groups": groups.all,
         "ports": ports.all,
     }
-    return base64.b64encode(zlib.compress(orjson.dumps(content), 9)).decode()
+    written = lzma.compress(orjson.dumps(content), lzma.FORMAT_XZ, filters=_FILTERS)
+    return base64.b64encode(written).decode()
 
 
 @lru_cache(maxsize=16)
 def unpack(text: str | None) -> Unshown:
     """Return what the text remembers: nothing if it is malformed, for anybody may edit a status."""
     try:
-        inflating = zlib.decompressobj()
-        written = inflating.decompress(base64.b64decode(text or "", validate=True), _MOST_BYTES)
+        reading = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_MOST_MEMORY)
+        written = reading.decompress(base64.b64decode(text or "", validate=True), _MOST_BYTES)
         packed = _Packed.model_validate_json(written)
-        return Unshown(tuple(_draining(packed)), tuple(_retiring(packed)))
-    except (binascii.Error, zlib.error, ValidationError, IndexError, ValueError):
+        return Unshown(
+            tuple(_draining(packed)),
+            tuple(
+                Chosen(packed.pods[pod], packed.zones[zone], because)
+                for pod, zone, because in packed.retiring
+            ),
+            tuple((by, packed.pods[pod]) for by, pod in packed.leaving),
+        )
+    except (binascii.Error, lzma.LZMAError, ValidationError, IndexError, ValueError):
         return Unshown()
 
 
-def _rounded(moment: float | None) -> float | None:
-    return None if moment is None else round(moment, 6)
-
-
 def _draining(packed: _Packed) -> Iterator[Draining]:
-    for pod, zone, since, ended_at, address, pattern in packed.draining:
+    rows = packed.draining
+    columns = (rows.pod, rows.zone, rows.ports, rows.since, rows.ended, rows.address)
+    for pod, zone, pattern, since, ended, address in zip(*columns, strict=True):
+        name, where = packed.pods[pod], packed.zones[zone]
         for group, port in packed.ports[pattern]:
-            yield Draining(packed.groups[group], address, port, pod, packed.zones[zone], since, ended_at)
+            yield Draining(packed.groups[group], address, port, name, where, since, ended)
 
 
-def _retiring(packed: _Packed) -> Iterator[Chosen]:
-    return (Chosen(pod, packed.zones[zone], because) for pod, zone, because in packed.retiring)
+def _kept(moment: float) -> float:
+    """A moment to the microsecond, as a status keeps it elsewhere."""
+    return round(moment, 6)
+
+
+def _ended(entry: Draining) -> float | None:
+    return None if entry.ended_at is None else _kept(entry.ended_at)
