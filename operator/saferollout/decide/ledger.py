@@ -25,6 +25,9 @@ class Settings:
     progress_deadline_seconds: int | None
 
 
+_MOST = 4096
+"""Characters of a ledger: four times what the operator writes. A copy of it is in the status."""
+
 SETTINGS = tuple(each.name for each in fields(Settings))
 
 
@@ -132,8 +135,10 @@ def write(ledger: Ledger) -> str:
 
 def read(text: str | None) -> Ledger | None:
     """Return the ledger in the annotation's text; a text that is none counts as absent."""
+    if text is None or len(text) > _MOST:
+        return None
     try:
-        content = json.loads(text or "")
+        content = json.loads(text)
         release = content.get("release")
         return Ledger(
             users=_settings(content.get("users", {})),
@@ -142,7 +147,7 @@ def read(text: str | None) -> Ledger | None:
             at=float(content.get("at", 0.0)),
             of=str(content.get("of", "")),
         )
-    except (ValueError, TypeError, AttributeError, KeyError, RecursionError):
+    except (ValueError, TypeError, AttributeError, KeyError, RecursionError, OverflowError):
         return None
 
 
