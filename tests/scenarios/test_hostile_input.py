@@ -17,6 +17,7 @@ from kubernetes.aio.client import AppsV1Api, CustomObjectsApi
 from kubernetes.aio.client.exceptions import ApiException
 
 from saferollout.api.names import GROUP, LEDGER_ANNOTATION, PLURAL, VERSION
+from saferollout.api.plain import MOST_ADVISED
 from scenarios.conftest import Opening
 from scenarios.manifests import NAMESPACE, App, target_group, world
 from scenarios.stage import Stage
@@ -106,7 +107,7 @@ async def test_given_hundreds_of_hostile_edits_then_the_operator_lives_and_a_nei
         assert list(complaints(stage)) == []
         for line in await messages(stage):
             assert not any(unicodedata.category(each)[0] == "C" for each in line), line
-            assert len(line.encode()) <= 1024
+            assert len(line.encode()) <= MOST_ADVISED
         await stage.kubectl("delete", "saferollout", VICTIM.name, "--timeout=60s")
 
 

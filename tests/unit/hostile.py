@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import lzma
 from typing import Any
 
 from hypothesis import strategies as st
@@ -28,6 +30,12 @@ junk = st.recursive(
     max_leaves=5,
 )
 
+
+def packed(content: Any) -> str:
+    """What a status keeps so: JSON, compressed by xz, in base64."""
+    return base64.b64encode(lzma.compress(json.dumps(content).encode())).decode()
+
+
 SPEC: dict[str, Any] = {
     "deploymentRef": {"name": "web"},
     "targetGroups": [{"arn": ARN}, {"binding": "web"}, {"service": {"name": "web", "port": "http"}}],
@@ -43,6 +51,38 @@ SPEC: dict[str, Any] = {
     "onFailure": "Rollback",
     "paused": False,
 }
+LEDGER: dict[str, Any] = {
+    "users": {
+        "strategy": {"type": "RollingUpdate", "max_surge": "25%", "max_unavailable": "25%"},
+        "min_ready_seconds": 0,
+        "progress_deadline_seconds": 600,
+        "paused": False,
+    },
+    "ours": {
+        "strategy": {"type": "RollingUpdate", "max_surge": 1, "max_unavailable": 0},
+        "min_ready_seconds": 40,
+        "paused": True,
+    },
+    "release": {"target": "v2", "replicas": 3, "new": 2, "old": 2},
+    "at": 1800000000.5,
+    "of": "uid-web",
+}
+UNSHOWN = packed(
+    {
+        "pods": ["v1-8"],
+        "zones": ["a"],
+        "groups": ["arn-web"],
+        "ports": [[[0, 8080]]],
+        "draining": {
+            "pod": [0],
+            "zone": [0],
+            "ports": [0],
+            "since": [1799999880.0],
+            "ended": [None],
+            "address": ["ip-8"],
+        },
+    }
+)
 STATUS: dict[str, Any] = {
     "observedGeneration": 3,
     "phase": "Progressing",
@@ -83,24 +123,21 @@ STATUS: dict[str, Any] = {
             "since": "2027-01-15T07:58:00.000000Z",
         }
     ],
-    "unshown": "eJyrVipJLUlVslIyVKoFACDKBBM=",
+    "unshown": UNSHOWN,
     "exposure": {"pods": 1, "seconds": 3, "worst": 3},
+    "lost": [{"by": "EvictionByEvictionAPI", "pods": 2, "leaving": ["v1-2"]}],
+    "ledger": json.dumps(LEDGER),
+    "takeovers": [
+        {
+            "field": "paused",
+            "manager": "argocd",
+            "times": 2,
+            "since": "2027-01-15T07:58:00.000000Z",
+            "latest": "2027-01-15T07:59:00.000000Z",
+        }
+    ],
     "conditions": [],
     "history": [],
-}
-LEDGER: dict[str, Any] = {
-    "users": {
-        "strategy": {"type": "RollingUpdate", "max_surge": "25%", "max_unavailable": "25%"},
-        "min_ready_seconds": 0,
-        "progress_deadline_seconds": 600,
-        "paused": False,
-    },
-    "ours": {
-        "strategy": {"type": "RollingUpdate", "max_surge": 1, "max_unavailable": 0},
-        "min_ready_seconds": 40,
-        "paused": True,
-    },
-    "release": {"target": "v2", "replicas": 3, "new": 2, "old": 2},
 }
 
 
@@ -139,4 +176,18 @@ def _like(value: Any) -> st.SearchStrategy[Any]:
 
 specs = edited(SPEC)
 statuses = edited(STATUS) | junk
-annotations = edited(LEDGER).map(json.dumps) | texts | junk.map(json.dumps)
+annotations = (
+    edited(LEDGER).map(json.dumps)
+    | texts
+    | junk.map(json.dumps)
+    | st.sampled_from(
+        [
+            '{"at": 1' + "0" * 400 + "}",
+            '{"at": NaN}',
+            '{"at": Infinity}',
+            '{"users": {"min_ready_seconds": ' + "9" * 400 + "}}",
+            '{"users": {"strategy": {"type": "' + "x" * 100_000 + '"}}}',
+            "[" * 100_000,
+        ]
+    )
+)
