@@ -34,7 +34,7 @@ async def end(
     holder = rollouts.holder(found.namespace, found.deployment or "")
     if holder is not None and holder.uid != found.uid:
         return  # The Deployment is another's; whatever is on it, too.
-    last = await leave(api, subject_of(found), _Told(api, found, note))
+    last = await leave(api, subject_of(found), _Told(api, rollouts, found, note))
     if not last.done:
         command = f"saferollout uninstall --namespace {found.namespace}"
         text = f"deployment/{found.deployment} is not given back: {last.decision.message}; do {command}"
@@ -55,8 +55,11 @@ def subject_of(found: SafeRollout) -> Subject:
 class _Told:
     """Writes the status and records Events. Neither is worth a delay: the SafeRollout is about to go."""
 
-    def __init__(self, api: ApiClient, found: SafeRollout, note: Callable[[Note], None]) -> None:
+    def __init__(
+        self, api: ApiClient, rollouts: SafeRollouts, found: SafeRollout, note: Callable[[Note], None]
+    ) -> None:
         self._api = api
+        self._rollouts = rollouts
         self._found = found
         self._note = note
         self._status = read_status(found.status)
@@ -81,10 +84,16 @@ class _Told:
             return
         log.info("%s/%s: %s: %s", *_of(found), decision.reason, decision.message)
         try:
-            self._version = await write_status(self._api, *_of(found), told, self._version)
+            self._version = await write_status(self._api, *_of(found), told, self._newest())
         except (ApiException, aiohttp.ClientError, OSError) as error:
             log.warning("%s/%s: the status could not be written: %s", *_of(found), error)
-        self._status = told
+        else:
+            self._status = told
+
+    def _newest(self) -> int:
+        """The newest resourceVersion that is known: kopf writes SafeRollouts too while they are deleted."""
+        cached = self._rollouts.get(*_of(self._found))
+        return max(self._version, cached.version if cached is not None else 0)
 
 
 def _of(found: SafeRollout) -> tuple[str, str]:

@@ -80,10 +80,11 @@ def put_back(rollout: Rollout, before: ReplicaSet) -> Change:
 def give_back(rollout: Rollout) -> Change | None:
     """Everything as the user has it, and no trace; ``None`` if it is so already.
 
-    In mid-rollout the pause may be left, if that is asked for: as a value of the user's.
+    In mid-rollout the pause may be left, if that is asked for: as a value of the user's. What the operator
+    has never had in hand is not paused on leaving.
     """
     found = rollout.deployment
-    keeps_paused = rollout.in_progress and rollout.observation.policy.keep_paused
+    keeps_paused = rollout.adopted and rollout.in_progress and rollout.observation.policy.keep_paused
     users = replace(rollout.users, paused=True) if keeps_paused else rollout.users
     ours = found.ledger is not None or found.label == GUARDED or found.held_by_guard
     if not ours and users == live_settings(found):

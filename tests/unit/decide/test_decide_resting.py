@@ -25,6 +25,7 @@ from unit.decide.given import (
     at_rest,
     draining,
     edited,
+    fresh,
     group,
     pod,
     releasable,
@@ -172,6 +173,11 @@ def test_a_pause_that_holds_no_old_pod_is_left_with_a_warning() -> None:
     (told,) = decision.notes
     assert told.warning
     assert "does not hold the 1 old ones" in told.message
+
+
+def test_a_deployment_that_was_never_in_hand_is_not_paused_on_leaving() -> None:
+    decision = decide(kept_paused(fresh()))
+    assert (decision.change, decision.gone) == (None, True)
 
 
 def test_at_rest_no_pause_is_left() -> None:
