@@ -72,6 +72,28 @@ async def test_when_an_alarm_fires_in_mid_rollout_then_nothing_is_retired_until_
             await stage.alarm(ALARM, "OK", **kind)
 
 
+async def test_given_rollback_when_an_alarm_fires_in_the_last_bake_then_the_revision_before_comes_back(
+    opened: Opening,
+) -> None:
+    async with opened(world(target_group("web"))) as stage:
+        await stage.alarm(ALARM, "OK")
+        await stage.run(APP, onFailure="Rollback", gates={**gates(APP, {"name": ALARM}), "bake": "5s"})
+        async with stage.observed(APP) as seen:
+            await stage.set_image(APP, "web:2")
+
+            async def only_new() -> bool:
+                found = await stage.status(APP)
+                return found["reason"] == "Baking" and found["summary"]["step"] == "3/3"
+
+            await stage.until(only_new, "the last step bakes", within=90)
+            await stage.alarm(ALARM, "ALARM", reason=WHY)
+            await stage.reason_is(APP, "RolledBack", within=90)
+            assert WHY in (await stage.status(APP))["failed"]["cause"]
+            template = (await stage.get("deployment", APP.name))["spec"]["template"]
+            assert template["spec"]["containers"][0]["image"] == "web:1"
+        assert await stage.failed_requests(APP, seen.begun) == {}
+
+
 async def test_when_an_alarm_has_too_few_data_then_it_counts_as_its_user_says(opened: Opening) -> None:
     async with opened(world(target_group("web"))) as stage:
         for name in ("lenient", "strict"):

@@ -71,6 +71,8 @@ SKIPPABLE = frozenset(
         Reason.ZONE_UNKNOWN,
         Reason.ZONAL_SHIFT,
         Reason.CAPACITY_LOW,
+        Reason.ALARM_FIRING,
+        Reason.ALARM_UNKNOWN,
     }
 )
 """Gates that a person may know better about; the others are what a release consists of, or silence."""

@@ -15,7 +15,7 @@ from saferollout.decide.observation import Failed, Memory, ReplicaSet
 from saferollout.decide.rollout import Rollout
 from saferollout.decide.waiting import SOON, waiting
 
-FAILURES = frozenset({Reason.HEALTH_TIMEOUT})
+FAILURES = frozenset({Reason.HEALTH_TIMEOUT, Reason.ALARM_FIRING})
 """Reasons that say of a revision that it has failed."""
 
 

@@ -13,6 +13,7 @@ from saferollout.decide.waiting import SOON, UNHURRIED, waiting
 
 _LAST = (
     gates.targets_known,
+    gates.alarms_quiet,
     gates.settled,
     gates.healthy,
     gates.stable,

@@ -9,7 +9,14 @@ import pytest
 from saferollout.api.reasons import Reason
 from saferollout.decide.decision import Decision, Move, Outcome
 from saferollout.decide.fences import WALL
-from saferollout.decide.observation import Observation, Policy, Strategy
+from saferollout.decide.observation import (
+    AlarmState,
+    AlarmValue,
+    Observation,
+    Policy,
+    Strategy,
+    WatchedAlarm,
+)
 from saferollout.decide.phases import decide
 from unit.decide.given import (
     FAILURE,
@@ -159,3 +166,13 @@ def test_after_the_last_step_pods_may_fail_yet_and_the_revision_before_has_no_po
         assert decision.change.settings.paused
     else:
         assert decision.reason is Reason.BAKING
+
+
+def test_an_alarm_that_fires_is_a_failure_and_the_way_back_does_not_wait_for_it() -> None:
+    policy = replace(BACK, alarms=(WatchedAlarm("web-5xx"),))
+    fires = AlarmState("web-5xx", AlarmValue.ALARM, "too many", asked_at=NOW)
+    seen = replace(rolling(policy=policy), alarms=(fires,))
+    walled = decide(seen)
+    assert walled.memory.failed is not None
+    assert "web-5xx is in ALARM" in walled.memory.failed.cause
+    assert decide(put_back(seen)).reason is not Reason.ALARM_FIRING
