@@ -95,7 +95,10 @@ async def test_a_change_of_the_template_is_paused_in_the_same_write_and_makes_no
     await subject.create(2)
     await labelled(real_cluster, subject)
     await subject.patch("v2")
-    assert state(await deployment(real_cluster, subject)) == (True, "paused")
+    found = await deployment(real_cluster, subject)
+    assert state(found) == (True, "paused")
+    owned = [each["fieldsV1"].get("f:spec", {}).keys() for each in found["metadata"]["managedFields"]]
+    assert not [each for each in owned if "f:paused" in each]
     await subject.stays(2)
     assert subject.sizes == {"v1": 2}
 

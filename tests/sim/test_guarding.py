@@ -146,6 +146,8 @@ async def test_the_policy_pauses_and_marks_a_template_change_and_nothing_else(cl
     _, changed = await patched(cluster, template("2"))
     assert changed["spec"]["paused"] is True
     assert changed["metadata"]["annotations"] == {GUARD_ANNOTATION: "paused"}
+    owned = [each["fieldsV1"].get("f:spec", {}).keys() for each in changed["metadata"]["managedFields"]]
+    assert not [each for each in owned if "f:paused" in each]
 
 
 async def test_the_strict_policy_refuses_everybody_but_the_operator_by_name(cluster: ServedCluster) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any, Literal
 
-from saferollout.sim.apiserver.admission import Admission, Admitted
+from saferollout.sim.apiserver.admission import Admission
 from saferollout.sim.apiserver.apply import Application
 from saferollout.sim.apiserver.customresources import CustomResources
 from saferollout.sim.apiserver.ownership import Manager, Ownership
@@ -124,9 +124,10 @@ class Writer:
 
     def _create(self, at: Target, obj: Object, ownership: Ownership | None, options: WriteOptions) -> Written:
         """Store a new object; without ``ownership`` all of it is its creator's."""
-        admitted = self._admitted(at, obj, None, options)
-        new = admitted.object
-        ownership = ownership or self._claimed(at, options, Ownership({}, {}), None, _part(at, new))
+        admitted = self._admission.admit(at.resource, obj, None, options.unknown_fields)
+        claimed = _part(at, admitted.object)
+        ownership = ownership or self._claimed(at, options, Ownership({}, {}), None, claimed)
+        new = self._by_policies(at, admitted.object, None, options)
         store = self._store.preview_create if options.dry_run else self._store.create
         stored = store(at.resource, _owned(new, ownership))
         return Written(stored, created=True, warnings=admitted.warnings)
@@ -141,28 +142,27 @@ class Writer:
     ) -> Written:
         """Store ``wanted`` in place of ``current``; without ``ownership`` it is an ordinary write."""
         confined = _confined(at, current, wanted)
-        admitted = self._admitted(at, confined, current, options)
+        admitted = self._admission.admit(at.resource, confined, current, options.unknown_fields)
         new = admitted.object
         if ownership is None:
             told = new if "managedFields" in new["metadata"] else current
             ownership = self._claimed(at, options, Ownership.read(told), current, new)
+        new = self._by_policies(at, new, current, options)
         store = self._store.preview_update if options.dry_run else self._store.update
         stored = store(at.resource, _owned(new, ownership))
         answer = scale_of(stored) if at.subresource == "scale" else stored
         return Written(answer, warnings=admitted.warnings)
 
-    def _admitted(self, at: Target, obj: Object, old: Object | None, options: WriteOptions) -> Admitted:
-        """Complete and check the object, and do to it what admission policies say."""
-        admitted = self._admission.admit(at.resource, obj, old, options.unknown_fields)
+    def _by_policies(self, at: Target, obj: Object, old: Object | None, options: WriteOptions) -> Object:
+        """Do to the object what admission policies say. What they write comes to be owned by nobody."""
         if at.subresource:
-            return admitted  # the policies served here are about whole objects
-        write = Write(at.resource, options.user, admitted.object, old, options.dry_run)
+            return obj  # the policies served here are about whole objects
+        write = Write(at.resource, options.user, obj, old, options.dry_run)
         mutated = self._policies.mutated(write, self._custom.shape(at.resource))
-        if mutated != admitted.object:
-            again = self._admission.admit(at.resource, mutated, old, "Ignore")
-            admitted = replace(again, warnings=admitted.warnings)
-        self._policies.check(replace(write, new=admitted.object))
-        return admitted
+        if mutated != obj:
+            mutated = self._admission.admit(at.resource, mutated, old, "Ignore").object
+        self._policies.check(replace(write, new=mutated))
+        return mutated
 
     def _claimed(
         self, at: Target, options: WriteOptions, ownership: Ownership, old: Object | None, new: Object
