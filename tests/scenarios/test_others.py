@@ -325,8 +325,9 @@ async def test_given_a_gitops_tool_that_syncs_all_the_time_then_nobody_fights(
         told = await condition(stage, app)
         summary = f"{manifest}, {how}: {dict(made)}, {foreign} syncs; {told}; {seen.breaches()}"
         print(summary)  # noqa: T201 - the numbers for docs/operating.md
-        # A pause for each release and one to begin with, one finish, three takeovers, and striking them off.
-        fair = 2 * made["Release"] + 6 + (foreign if manifest == "all" else 0)
+        # A pause for each release and one to begin with, one finish, three takeovers, and striking them off;
+        # and one for each of their writes where nothing else holds: the wall of the last batch, or at all.
+        fair = 2 * made["Release"] + 6 + (foreign if manifest in {"min ready", "all"} else 0)
         assert made.total() <= fair, made
         assert tool.refused == []
         if manifest != "all":
@@ -347,8 +348,8 @@ async def _runs(stage: Stage, app: App, image: str) -> bool:
 async def _quiet(stage: Stage, app: App, seconds: float, within: float) -> None:
     """Wait until the operator has written nothing for so long, and the spec is the same.
 
-    Not the resourceVersion: applied on the server's side, ``paused: false`` is a new one every time, once
-    somebody has written the field (docs/findings.md, 32).
+    Not the resourceVersion: on the embedded cluster ``paused: false`` applied on the server's side renews the
+    time of its owner with every apply. Whether the released API server does so has not been looked at.
     """
     deadline = time.monotonic() + within
     before: tuple[int, int] | None = None
