@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from saferollout.api.reasons import Reason
-from saferollout.decide import failing, gates
+from saferollout.decide import failing, gates, takeovers
 from saferollout.decide.decision import Note
 from saferollout.decide.observation import Action, Asked, Memory
 from saferollout.decide.rollout import Rollout
@@ -44,11 +44,18 @@ def _approve(rollout: Rollout, asked: Asked) -> Answer:
 
 def _retry(rollout: Rollout, asked: Asked) -> Answer:
     memory, failed = rollout.observation.memory, rollout.observation.memory.failed
-    if failed is None and memory.failing_since is None:
+    again = [f"revision {failed.revision} may be rolled out"] if failed else []
+    if memory.failing_since is not None:
+        again.append("the new pods have their time")
+    if memory.takeovers:
+        again.append("fields that others write are written")
+    if not again:
         return _refused(rollout, asked, "nothing has failed")
-    again = f"revision {failed.revision} may be rolled out" if failed else "the new pods have their time"
-    fresh = replace(memory, failed=None, failing_since=None, reason=None, waiting_since=None)
-    return Answer(fresh, Note("RolloutRetried", f"{asked.by} asked for a retry: {again} again"))
+    fresh = replace(
+        takeovers.forget(memory), failed=None, failing_since=None, reason=None, waiting_since=None
+    )
+    told = f"{asked.by} asked for a retry: {', '.join(again)} again"
+    return Answer(fresh, Note("RolloutRetried", told))
 
 
 def _abort(rollout: Rollout, asked: Asked) -> Answer:

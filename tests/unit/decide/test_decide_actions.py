@@ -10,7 +10,7 @@ import pytest
 from saferollout.api.reasons import Reason
 from saferollout.decide.actions import SKIPPABLE
 from saferollout.decide.decision import Decision, Move
-from saferollout.decide.observation import Asked, Observation, Policy
+from saferollout.decide.observation import Asked, Observation, Policy, Takeover
 from saferollout.decide.phases import decide
 from unit.decide.given import (
     FAILURE,
@@ -130,7 +130,18 @@ def test_a_retry_lets_a_failed_revision_be_rolled_out_again() -> None:
     assert decision.reason is Reason.WAITING_FOR_HEALTH
     assert decision.memory.failed is None
     assert told(decision)[0] == (
-        "RolloutRetried: kubectl-annotate asked for a retry: revision v2 may be rolled out again"
+        "RolloutRetried: kubectl-annotate asked for a retry: revision v2 may be rolled out, the new pods have"
+        " their time again"
+    )
+
+
+def test_a_retry_writes_fields_again_that_were_left_to_others() -> None:
+    seen = at_rest()
+    taken = Takeover("strategy", "argocd-controller", 3, seen.now - 60, seen.now - 30)
+    decision = asked(replace(seen, memory=replace(seen.memory, takeovers=(taken,))), "retry")
+    assert decision.memory.takeovers == ()
+    assert told(decision)[0] == (
+        "RolloutRetried: kubectl-annotate asked for a retry: fields that others write are written again"
     )
 
 
