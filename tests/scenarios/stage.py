@@ -18,10 +18,12 @@ from typing import Any
 import aiohttp
 import yaml
 from kubernetes.aio import config
-from kubernetes.aio.client import ApiClient, Configuration
+from kubernetes.aio.client import ApiClient, Configuration, CustomObjectsApi
+from kubernetes.aio.client.exceptions import ApiException
 
 from controlplane.plane import ControlPlane
 from saferollout.api.crd import custom_resource_definition
+from saferollout.api.names import GROUP, PLURAL, VERSION
 from saferollout.api.quantities import rounded_up
 from saferollout.sim.contract import Breach, Contract, breaches
 from saferollout.sim.observer import Observer, elb_client
@@ -37,6 +39,12 @@ OPERATOR = (
 """The operator's pace on a site in fast motion."""
 
 BIN = Path(sys.executable).parent
+
+_WATCHED = {
+    "deployment": ("apps", "v1", "deployments"),
+    "saferollout": (GROUP, VERSION, PLURAL),
+}
+"""Group, version and plural of what tests wait for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +129,16 @@ class Stage:
     # --- what a user sees
 
     async def get(self, kind: str, name: str) -> Manifest:
-        """Return an object."""
-        return dict(json.loads(await self.kubectl("get", kind, name, "-o", "json")))
+        """Return an object. What is looked at all the time is read without a kubectl: each is a process."""
+        if kind not in _WATCHED:
+            return dict(json.loads(await self.kubectl("get", kind, name, "-o", "json")))
+        group, version, plural = _WATCHED[kind]
+        objects = CustomObjectsApi(self.api)
+        try:
+            found = await objects.get_namespaced_custom_object(group, version, NAMESPACE, plural, name)
+        except ApiException as error:
+            raise AssertionError(f"get {kind}/{name}: {error.status} {error.reason}") from error
+        return dict(found)
 
     async def deployment(self, app: App) -> Manifest:
         """Return the ``spec`` of the Deployment without its template."""
