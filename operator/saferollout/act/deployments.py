@@ -42,8 +42,15 @@ def patch_of(deployment: Deployment, change: Change) -> dict[str, Any]:
     }
 
 
+TRIES = 5
+"""How often a change is sent again that only the Deployment controller's bookkeeping was in the way of."""
+
+
 async def make(api: ApiClient, deployment: Deployment, change: Change) -> int:
     """Make the change and return the resourceVersion it led to.
+
+    A Deployment that moves by itself has a new version several times a second, for its status: as long as
+    nobody has written what the decision was made on, the change is still the right one, and may be urgent.
 
     Raises:
         ApiException: With status 409 if the Deployment is no longer what the decision was made on, 404 if
@@ -52,10 +59,35 @@ async def make(api: ApiClient, deployment: Deployment, change: Change) -> int:
     patch = patch_of(deployment, change)
     if change.template_of is not None:
         patch["spec"]["template"] = await _way_back(api, deployment, change.template_of)
+    for _ in range(TRIES):
+        try:
+            return await _write(api, deployment, patch)
+        except ApiException as error:
+            version = await _newest(api, deployment) if error.status == HTTPStatus.CONFLICT else None
+            if version is None:
+                raise
+            patch["metadata"]["resourceVersion"] = version
+    return await _write(api, deployment, patch)
+
+
+async def _write(api: ApiClient, deployment: Deployment, patch: dict[str, Any]) -> int:
     written = await AppsV1Api(api).patch_namespaced_deployment(
         deployment.name, deployment.namespace, patch, **PATCHED_BY, **MERGE
     )
     return int(_metadata(written).resource_version or 0)
+
+
+async def _newest(api: ApiClient, deployment: Deployment) -> str | None:
+    """The newest resourceVersion if all that is new is the controller's doing, ``None`` otherwise."""
+    found = await AppsV1Api(api).read_namespaced_deployment(
+        deployment.name, deployment.namespace, _request_timeout=TIMEOUT
+    )
+    meta = _metadata(found)
+    ledger = (meta.annotations or {}).get(LEDGER_ANNOTATION)
+    label = (meta.labels or {}).get(GUARDED_LABEL)
+    now = (meta.uid, meta.generation, ledger, label)
+    then = (deployment.uid, deployment.generation, deployment.ledger, deployment.label)
+    return meta.resource_version if now == then else None
 
 
 async def _way_back(api: ApiClient, deployment: Deployment, replica_set: str) -> Any:
