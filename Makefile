@@ -9,7 +9,7 @@ EXAMPLES ?= 1250
 BIN = $(VENV)/bin
 INSTALLED = $(VENV)/.installed
 
-.PHONY: demo test test-real rollouts lint bench generate lock clean
+.PHONY: demo test test-real test-real-long rollouts lint bench generate lock clean
 
 demo: $(INSTALLED) ## a rollout behind an NLB, live, and the same natively, with what failed
 	$(BIN)/saferollout demo
@@ -18,7 +18,10 @@ test: $(INSTALLED) ## unit tests, and every scenario on the embedded cluster
 	$(BIN)/pytest -n $(WORKERS) --dist worksteal -m "not real"
 
 test-real: $(INSTALLED) ## the scenarios, and what is known of Kubernetes, on a released control plane
-	$(BIN)/pytest -n $(WORKERS) --dist worksteal -m real
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal -m "real and not long"
+
+test-real-long: $(INSTALLED) ## the scenarios on a released control plane that CI has no time for
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal -m "real and long"
 
 rollouts: $(INSTALLED) ## 20,000 whole rollouts in virtual time, with failures, in a loop with the controllers' model
 	SAFEROLLOUT_EXAMPLES=$(EXAMPLES) $(BIN)/pytest -n $(WORKERS) --dist worksteal tests/model

@@ -13,6 +13,8 @@ from scenarios.conftest import Opening
 from scenarios.manifests import App, target_group, world
 from scenarios.stage import POLL, Observation, Stage
 
+pytestmark = pytest.mark.long
+
 ALARM = "web 5xx/target"
 """A name such as people give: with a space and a slash."""
 

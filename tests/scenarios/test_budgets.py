@@ -10,7 +10,7 @@ from scenarios.manifests import App, Manifest, world
 from scenarios.stage import Stage
 from scenarios.told import deployed
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.long]
 
 SITE = world()
 

@@ -14,7 +14,7 @@ from scenarios.leaving import delete, given_back, midway, without_trace
 from scenarios.manifests import App, Manifest, target_group, world
 from scenarios.stage import Observation, Stage
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.long]
 
 LONG_ENOUGH = 4.0
 """Seconds of holding in which a step would have been released."""

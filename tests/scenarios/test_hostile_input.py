@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from random import Random
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import seed as seeded
 from kubernetes.aio.client import AppsV1Api, CustomObjectsApi
@@ -22,6 +23,8 @@ from scenarios.conftest import Opening
 from scenarios.manifests import NAMESPACE, App, target_group, world
 from scenarios.stage import Stage
 from unit.hostile import annotations, specs, statuses
+
+pytestmark = pytest.mark.long
 
 EDITS = int(os.environ.get("SAFEROLLOUT_EDITS", "300"))
 VICTIM = App(name="victim", replicas=2, min_healthy=0, groups=("victim",), spread=False)

@@ -23,6 +23,8 @@ from scenarios.faulting import FaultingProxy, Handler, Trouble, faulting, hung_u
 from scenarios.manifests import App, target_group, world
 from scenarios.stage import Stage
 
+pytestmark = pytest.mark.long
+
 APP = App(replicas=3, groups=("alb-web",), min_healthy=0)
 SITE = world(*map(target_group, APP.groups))
 

@@ -14,6 +14,8 @@ from scenarios.conftest import Opening
 from scenarios.manifests import SPEED, App, Manifest, target_group, world
 from scenarios.stage import Observation, Stage
 
+pytestmark = pytest.mark.long
+
 ZONES = ("us-east-1a", "us-east-1b", "us-east-1c")
 ZONE_B = ZONES[1]
 

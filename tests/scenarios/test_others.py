@@ -19,7 +19,7 @@ from saferollout.sim.contract import Breach, Promise
 from scenarios.manifests import App, Manifest, target_group, world
 from scenarios.stage import Observation, Stage
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.long]
 
 GROUPS = [f"web-{number}" for number in range(1, 60)]
 SLOW = [target_group(name, registration_seconds=300) for name in ("slow", "slower")]

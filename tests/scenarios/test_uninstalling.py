@@ -20,6 +20,8 @@ from scenarios.manifests import App, Manifest, target_group, world
 from scenarios.stage import Stage
 from scenarios.troubles import refused
 
+pytestmark = pytest.mark.long
+
 APP = App(replicas=4)
 SITE = world(target_group("web"), traffic=())
 CRD = "customresourcedefinition/saferollouts.saferollout.dev"

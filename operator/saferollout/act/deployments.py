@@ -102,9 +102,22 @@ async def _way_back(api: ApiClient, deployment: Deployment, replica_set: str) ->
     before = await apps.read_namespaced_replica_set_without_preload_content(
         replica_set, deployment.namespace, _request_timeout=TIMEOUT
     )
-    current, wanted = [(await each.json())["spec"]["template"] for each in (now, before)]
+    current, wanted = [await _template(each) for each in (now, before)]
     wanted["metadata"]["labels"].pop(POD_TEMPLATE_HASH_LABEL, None)
     return merge_patch(current, wanted)
+
+
+async def _template(answer: Any) -> Any:
+    """Return the pod template in an answer that the client has not looked at.
+
+    Raises:
+        ApiException: It is a refusal.
+    """
+    if answer.status != HTTPStatus.OK:
+        error = ApiException(status=answer.status, reason=answer.reason)
+        error.body = await answer.text()
+        raise error
+    return (await answer.json())["spec"]["template"]
 
 
 def merge_patch(before: Any, after: Any) -> Any:
