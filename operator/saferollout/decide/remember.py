@@ -25,14 +25,16 @@ def remember(rollout: Rollout) -> Memory:
     )
     if not rollout.in_progress and before.started_at is None:
         return memory
+    target = rollout.target.hash if rollout.target else None
     memory = replace(
         memory,
+        target=target,
+        approved=before.approved if before.target == target else 0,
         failing_since=_failing_since(rollout) if known else None,
         baking_since=_baking_since(rollout, left) if known else before.baking_since,
     )
     if not rollout.in_progress:
         return memory
-    target = rollout.target.hash if rollout.target else None
     used = not rollout.releasing and (before.skipped_at or 0) < (before.step_started_at or 0)
     had = zones.serving_by_zone(rollout.serving.pods)
     floors = zones.floors(rollout.observation.policy.min_healthy, had)
@@ -43,8 +45,6 @@ def remember(rollout: Rollout) -> Memory:
         zone=zone,
         zone_since=rollout.observation.now if moved_on else before.zone_since,
         stable=memory.stable or (rollout.old_sets[0].hash if rollout.old_sets else None),
-        target=target,
-        approved=before.approved if before.target == target else 0,
         skipped=() if used else before.skipped,
         skipped_at=None if used else before.skipped_at,
         started_at=memory.started_at or rollout.observation.now,

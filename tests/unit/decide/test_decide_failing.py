@@ -176,3 +176,12 @@ def test_an_alarm_that_fires_is_a_failure_and_the_way_back_does_not_wait_for_it(
     assert walled.memory.failed is not None
     assert "web-5xx is in ALARM" in walled.memory.failed.cause
     assert decide(put_back(seen)).reason is not Reason.ALARM_FIRING
+
+
+def test_pods_of_a_template_that_left_no_old_ones_have_their_time_and_no_more() -> None:
+    seen = with_pod(at_rest(), "v2-1", ready_since=None)
+    begun = replace(seen, memory=replace(seen.memory, target="v1", stable="v1", started_at=NOW - 5))
+    first = decide(begun)
+    assert first.memory.target == "v2"
+    later = acted(begun, first, later=601)
+    assert decide(with_states(later)).reason is Reason.HEALTH_TIMEOUT
