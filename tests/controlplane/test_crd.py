@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import time
 from collections.abc import Iterator, Mapping
@@ -164,8 +165,14 @@ DEFAULTS = {
     "deploymentRef": {"name": "web"},
     "targetGroups": [{"arn": ARN}],
     "step": {"maxSurge": 1, "maxUnavailable": 0, "growth": 1},
-    "gates": {"targetHealth": {"timeout": "10m", "stableFor": "0s"}, "drain": {"timeout": "20m"}},
+    "gates": {
+        "targetHealth": {"timeout": "10m", "stableFor": "0s"},
+        "drain": {"timeout": "20m"},
+        "bake": "0s",
+    },
     "zones": ZONES,
+    "onFailure": "Hold",
+    "onDelete": "Resume",
     "paused": False,
 }
 
@@ -233,7 +240,10 @@ def golden(name: str, shown: str) -> None:
     """Hold a text to the one on file, ages masked."""
     masked = re.sub(r"(?<= )\d+s *", lambda found: f"{'AGE':{len(found[0])}}", shown)
     masked = re.sub(r" +$", "", masked, flags=re.MULTILINE)
-    assert masked == (GOLDEN / f"{name}.txt").read_text()
+    on_file = GOLDEN / f"{name}.txt"
+    if os.environ.get("UPDATE_GOLDEN"):
+        on_file.write_text(masked)
+    assert masked == on_file.read_text()
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -252,7 +262,14 @@ def test_what_is_left_out_is_filled_in_by(way: str, user: User) -> None:
         {"step": {"maxSurge": 0, "maxUnavailable": "25%", "growth": 1}},
         {"zones": ZONES | {"minHealthy": 0, "whenUnsatisfiable": "Proceed", "timeout": "90s"}},
         {"zones": ZONES | {"minHealthy": "0%", "order": "ZoneByZone", "bake": "15m"}},
-        {"gates": {"targetHealth": {"timeout": "1h30m", "stableFor": "90s"}, "drain": {"timeout": "1.5m"}}},
+        {
+            "gates": {
+                "targetHealth": {"timeout": "1h30m", "stableFor": "90s"},
+                "drain": {"timeout": "1.5m"},
+                "bake": "30m",
+            }
+        },
+        {"approvals": [1, "50%"], "onFailure": "Rollback", "onDelete": "KeepPaused"},
         {
             "gates": DEFAULTS["gates"]
             | {
