@@ -142,7 +142,12 @@ async def test_given_a_zone_that_fails_then_nothing_that_serves_elsewhere_goes_u
             failed = [pod.name for pod in seen.observer.samples[-1].live.values() if pod.zone == ZONES[1]]
             for name in failed:
                 await stage.control("POST", f"pods/default/{name}/silence")
-            await asyncio.sleep(1.0)
+
+            async def noticed() -> bool:
+                return await stage.reason(app) in {"CapacityLow", "WaitingForHealth"}
+
+            await stage.until(noticed, "it is noticed that pods do not serve", within=10)
+            await asyncio.sleep(1.0)  # a step that had been released by then is made
             at = len(seen.observer.samples)
             await asyncio.sleep(6.0)
             during = seen.observer.samples[at:]
