@@ -130,8 +130,8 @@ def zones_of_old(sample: Sample) -> set[str]:
 
 
 NOTICED = 2 * 10 / SPEED + 3 * POLL + 1.0
-"""Seconds until pods that fall silent keep anything from going: two checks of the load balancer, the age to which
-an answer counts, and a step that was released on it."""
+"""Seconds until pods that fall silent keep anything from going: two checks of the load balancer, the age to
+which an answer counts, and a step that was released on it."""
 
 
 async def test_given_a_zone_that_fails_then_nothing_that_serves_elsewhere_goes_until_it_is_back(
