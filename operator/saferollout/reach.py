@@ -15,6 +15,7 @@ import yaml
 from kubernetes.aio import config
 from kubernetes.aio.client import ApiClient, Configuration
 from kubernetes.aio.client.exceptions import ApiException
+from kubernetes.aio.utils import Backoff
 
 TIMEOUT = 10.0
 """Seconds that the API server has for its first answer."""
@@ -34,6 +35,13 @@ class Connection:
     namespace: str
 
 
+_READ_AGAIN = Backoff(steps=4, duration=0.0, factor=1.0)
+"""A server that has too much to do says when to ask again: one read is asked so often (429, 5xx).
+
+Of a look at many things at once there would else be one too many that is refused, turn after turn.
+"""
+
+
 @asynccontextmanager
 async def connected(
     kubeconfig: Path | None, context: str | None, traces: Sequence[aiohttp.TraceConfig] = ()
@@ -47,6 +55,8 @@ async def connected(
     """
     configuration = Configuration()
     configuration.trace_configs = list(traces)
+    configuration.client_go_retries = True
+    configuration.client_go_retry_backoff = _READ_AGAIN  # type: ignore[assignment] # as it ships
     namespace = await _by_kubeconfig(configuration, kubeconfig, context)
     if namespace is None:
         namespace = _by_service_account(configuration)
