@@ -195,11 +195,18 @@ class Stage:
         await self.until(holds, f"the reason of {app.name} is {reason}", within)
 
     async def step_is(self, app: App, updated: int, within: float = 60) -> None:
-        """Wait until so many pods are of the new revision."""
+        """Wait until so many pods are of the revision that the Deployment has now, and the status says so."""
 
         async def holds() -> bool:
-            replicas = (await self.status(app)).get("replicas") or {}
-            return int(replicas.get("updated", 0)) >= updated
+            found, said = await self.get("deployment", app.name), await self.status(app)
+            state = found.get("status", {})
+            new, every = state.get("updatedReplicas", 0), state.get("replicas", 0)
+            return (
+                state.get("observedGeneration") == found["metadata"]["generation"]
+                and updated <= new
+                and updated <= (said.get("replicas") or {}).get("updated", 0)
+                and (said.get("phase") != "Idle" or new == every)  # it was at rest before, with all of them
+            )
 
         await self.until(holds, f"{updated} pods of {app.name} are new", within)
 
