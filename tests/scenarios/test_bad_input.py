@@ -60,7 +60,7 @@ async def test_given_no_deployment_then_it_says_so_until_there_is_one_and_again_
     stage: Stage,
 ) -> None:
     app, told = small_app(), Told("DeploymentNotFound", "create it", resolved="True")
-    await stage.apply(app.rollout())
+    await stage.apply(app.service(), *app.bindings(), app.rollout())
     await told.by(stage, app)
     await stage.apply(app.deployment())
     await stage.at_rest(app)
