@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import aiohttp
 import yaml
@@ -59,6 +59,18 @@ class Host:
     elb: str
     operator: Path | None = None
     plane: ControlPlane | None = None
+
+
+LONG_ENOUGH = 4.0
+"""Seconds of holding in which a step would have been released."""
+
+
+class Event(NamedTuple):
+    """What somebody was told."""
+
+    type: str
+    reason: str
+    message: str
 
 
 @dataclass
@@ -154,11 +166,24 @@ class Stage:
         """Return the reason the SafeRollout gives."""
         return str((await self.status(app)).get("reason"))
 
-    async def events(self, app: App) -> list[str]:
-        """Return the reasons of the SafeRollout's Events."""
+    async def condition(self, app: App, kind: str) -> Manifest:
+        """Return a condition of the SafeRollout, empty while there is none of this type."""
+        found = (await self.status(app)).get("conditions") or []
+        return next((dict(each) for each in found if each["type"] == kind), {})
+
+    async def events(self, app: App) -> list[Event]:
+        """Return the SafeRollout's Events."""
         found = json.loads(await self.kubectl("get", "events", "-o", "json"))["items"]
         mine = {"kind": "SafeRollout", "name": app.name}
-        return [each["reason"] for each in found if mine.items() <= each["involvedObject"].items()]
+        return [
+            Event(each["type"], each["reason"], each["message"])
+            for each in found
+            if mine.items() <= each["involvedObject"].items()
+        ]
+
+    async def told(self, app: App) -> list[str]:
+        """Return the reasons of the SafeRollout's Events."""
+        return [each.reason for each in await self.events(app)]
 
     async def at_rest(self, app: App, image: str | None = None, within: float = 60) -> None:
         """Wait until the SafeRollout says that its Deployment is at rest, and has the image."""
@@ -209,6 +234,12 @@ class Stage:
             )
 
         await self.until(holds, f"{updated} pods of {app.name} are new", within)
+
+    async def stands_still(self, seen: Observation) -> None:
+        """Hold that no pod comes or goes but for those on their way out, for long enough."""
+        before = seen.observer.samples[-1].live.keys()
+        await asyncio.sleep(LONG_ENOUGH)
+        assert seen.observer.samples[-1].live.keys() == before, await self.standing()
 
     async def standing(self) -> str:
         """Return how things stand, for whoever reads a failure."""

@@ -11,7 +11,7 @@ import pytest
 
 from scenarios.conftest import Opening
 from scenarios.manifests import App, target_group, world
-from scenarios.stage import POLL, Observation, Stage
+from scenarios.stage import LONG_ENOUGH, POLL, Observation, Stage
 
 pytestmark = pytest.mark.long
 
@@ -24,9 +24,6 @@ OPERATORS = {"client": "saferollout", "operation": "DescribeAlarms"}
 
 NOTICED = 3 * POLL + POLL + 2.0
 """Seconds until trouble is named: the last answer is too old, one poll later, and a busy host."""
-
-LONG_ENOUGH = 3.0
-"""Seconds of holding in which a step would have been released."""
 
 APP = App(replicas=3)
 
@@ -52,12 +49,10 @@ async def nothing_goes(stage: Stage, app: App, seen: Observation, reason: str) -
     """Hold that the rollout holds for this reason and that no pod goes; return its message."""
     await stage.reason_is(app, reason, within=NOTICED)
     await asyncio.sleep(NOTICED)  # a step that was released before has been made by now
-    pods = seen.observer.samples[-1].live.keys()
-    await asyncio.sleep(LONG_ENOUGH)
-    assert seen.observer.samples[-1].live.keys() == pods
+    await stage.stands_still(seen)
     status = await stage.status(app)
     assert (status["phase"], status["reason"]) == ("Holding", reason)
-    assert reason in await stage.events(app)
+    assert reason in await stage.told(app)
     return str(status["message"])
 
 

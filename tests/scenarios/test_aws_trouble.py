@@ -11,7 +11,7 @@ import pytest
 from scenarios.conftest import Opening
 from scenarios.door import Door, door
 from scenarios.manifests import App, target_group, world
-from scenarios.stage import POLL, Stage
+from scenarios.stage import LONG_ENOUGH, POLL, Stage
 from scenarios.told import all_serve
 
 OPERATORS = {"client": "saferollout"}
@@ -20,9 +20,6 @@ OPERATORS = {"client": "saferollout"}
 STALE_AFTER = 3 * POLL
 NOTICED = STALE_AFTER + POLL + 2.0
 """Seconds until trouble is named: the last answer is too old, one poll later, and a busy host."""
-
-LONG_ENOUGH = 3.0
-"""Seconds of holding in which a step would have been released."""
 
 GONE: Mapping[str, object] = {}
 
@@ -59,10 +56,8 @@ async def test_when_aws_is_in_trouble_in_mid_rollout_then_nothing_is_retired_and
             async with trouble(stage, way, fault):
                 await stage.reason_is(app, reason, within=NOTICED)
                 assert advice in (await stage.status(app))["message"]
-                pods = seen.observer.samples[-1].live.keys()
                 await all_serve(stage, seen)
-                await asyncio.sleep(LONG_ENOUGH)
-                assert seen.observer.samples[-1].live.keys() == pods
+                await stage.stands_still(seen)
                 assert await stage.reason(app) == reason
             await stage.at_rest(app, "web:2")
         assert await stage.failed_requests(app, seen.begun) == {}

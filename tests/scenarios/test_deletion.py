@@ -2,47 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from dataclasses import replace
-from itertools import count
-from typing import Any
 
 import pytest
 
+from scenarios.apps import Apps
 from scenarios.leaving import delete, given_back, midway, without_trace
-from scenarios.manifests import App, Manifest, target_group, world
-from scenarios.stage import Observation, Stage
+from scenarios.manifests import App, Manifest
+from scenarios.stage import Stage
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.long]
 
-LONG_ENOUGH = 4.0
-"""Seconds of holding in which a step would have been released."""
-
-GROUPS = [f"web-{number}" for number in range(1, 20)]
-SITE = world(*map(target_group, GROUPS), traffic=())
-
-_numbers = count()
-
-
-def an_app(**settings: Any) -> App:
-    """Return an app with a name and a target group of its own."""
-    name = GROUPS[next(_numbers)]
-    return App(name=name, groups=(name,), min_healthy=0, **settings)
+an_app = Apps(20, min_healthy=0)
+SITE = an_app.site()
 
 
 async def sizes(stage: Stage, app: App) -> list[int]:
     """Return the sizes of its ReplicaSets, smallest first."""
     found = json.loads(await stage.kubectl("get", "rs", "-l", f"app={app.name}", "-o", "json"))["items"]
     return sorted(each["spec"]["replicas"] for each in found)
-
-
-async def stays(stage: Stage, app: App, seen: Observation) -> None:
-    """Hold that no pod comes or goes, for long enough."""
-    before = seen.observer.samples[-1].live.keys()
-    await asyncio.sleep(LONG_ENOUGH)
-    assert seen.observer.samples[-1].live.keys() == before, await stage.standing()
-    assert (await stage.deployment(app))["paused"] is True
 
 
 @pytest.mark.parametrize("on_delete", ["Resume", "KeepPaused"])
@@ -73,8 +52,9 @@ async def test_given_keep_paused_when_it_is_deleted_in_mid_rollout_then_all_stan
         await delete(stage, app)
         assert await stage.deployment(app) == before | {"paused": True}
         assert await sizes(stage, app) == half
-        assert "KeptPaused" in await stage.events(app)
-        await stays(stage, app, seen)
+        assert "KeptPaused" in await stage.told(app)
+        await stage.stands_still(seen)
+        assert (await stage.deployment(app))["paused"] is True
         await without_trace(stage, app)
     await stage.kubectl("rollout", "resume", f"deployment/{app.name}")
     await given_back(stage, app, before)
@@ -91,14 +71,9 @@ async def test_given_keep_paused_when_it_is_deleted_in_the_last_batch_then_it_sa
     await stage.reason_is(app, "WaitingForHealth")
     await delete(stage, app)
     assert await stage.deployment(app) == before | {"paused": True}
-    found = json.loads(await stage.kubectl("get", "events", "-o", "json"))["items"]
-    (told,) = (
-        each
-        for each in found
-        if each["reason"] == "KeptPaused" and each["involvedObject"]["name"] == app.name
-    )
-    assert told["type"] == "Warning"
-    assert "does not hold the 1 old ones" in told["message"]
+    (told,) = (each for each in await stage.events(app) if each.reason == "KeptPaused")
+    assert told.type == "Warning"
+    assert "does not hold the 1 old ones" in told.message
 
     async def alone() -> bool:
         return await sizes(stage, app) == [0, 1]

@@ -49,7 +49,7 @@ async def test_given_a_rollout_when_its_bindings_go_and_come_back_then_it_holds_
         await stage.reason_is(APP, "NoTargetGroup")
         status = await stage.status(APP)
         assert "no TargetGroupBinding leads to Service web" in status["message"]
-        (resolved,) = (each for each in status["conditions"] if each["type"] == "TargetGroupsResolved")
+        resolved = await stage.condition(APP, "TargetGroupsResolved")
         assert (resolved["status"], resolved["reason"]) == ("False", "NoTargetGroup")
         await stage.apply(*APP.bindings())
         await stage.at_rest(APP, "web:2")

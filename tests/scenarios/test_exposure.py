@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import replace
 
@@ -36,8 +35,7 @@ async def test_given_pods_that_end_too_early_when_the_advice_is_followed_then_no
         assert 6 <= exposed["worst"] <= exposed["seconds"] <= 26
         assert sum(failed.values()) > 0, "strays reached nobody"
 
-        found = json.loads(await stage.kubectl("get", "events", "-o", "json"))["items"]
-        (advice,) = (each["message"] for each in found if each["reason"] == "PodsExposed")
+        (advice,) = (each.message for each in await stage.events(HASTY) if each.reason == "PodsExposed")
         told = re.search(
             r"preStop from 1s to (\d+)s, and terminationGracePeriodSeconds from 21 to (\d+)", advice
         )

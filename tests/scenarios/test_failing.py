@@ -3,33 +3,17 @@
 from __future__ import annotations
 
 import json
-from itertools import count
-from typing import Any
 
 import pytest
 
-from scenarios.manifests import App, Manifest, target_group, world
+from scenarios.apps import Apps, wrapped
+from scenarios.manifests import App, Manifest
 from scenarios.stage import Stage
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-GROUPS = [f"alb-{number}" for number in range(1, 16)]
-SITE = world(*map(target_group, GROUPS), traffic=())
-
-_numbers = count()
-
-
-def an_app(**settings: Any) -> App:
-    """Return an app with a name and a target group of its own: new pods have 4 seconds to be healthy."""
-    name = GROUPS[next(_numbers)]
-    usual: dict[str, Any] = {"replicas": 3, "health_timeout": "4s"}
-    return App(name=name, groups=(name,), **(usual | settings))
-
-
-async def wrapped(stage: Stage, app: App, **spec: Any) -> None:
-    """Install the app and its SafeRollout."""
-    await stage.install(app)
-    await stage.wrap(app, **spec)
+an_app = Apps(15, prefix="alb", replicas=3, health_timeout="4s")
+SITE = an_app.site()
 
 
 async def image_of(stage: Stage, app: App) -> str:
@@ -47,17 +31,6 @@ async def annotate(stage: Stage, app: App, action: str) -> None:
         return "saferollout.dev/action" not in found["metadata"].get("annotations", {})
 
     await stage.until(answered, f"{action} is answered", within=10)
-
-
-async def events(stage: Stage, app: App) -> list[str]:
-    """Return the Events of the SafeRollout, with their messages."""
-    found = json.loads(await stage.kubectl("get", "events", "-o", "json"))["items"]
-    mine = {"kind": "SafeRollout", "name": app.name}
-    return [
-        f"{each['reason']}: {each['message']}"
-        for each in found
-        if mine.items() <= each["involvedObject"].items()
-    ]
 
 
 async def staying(stage: Stage) -> int:
@@ -151,9 +124,7 @@ async def test_given_rollback_when_a_revision_fails_then_the_one_before_comes_ba
         assert status["replicas"] == {"desired": 3, "updated": 3, "serving": 3, "draining": 0}
         assert "Target.ResponseCodeMismatch" in status["failed"]["cause"]
         assert [each["outcome"] for each in status["history"]] == ["RolledBack"]
-        told = " ".join(await stage.events(app))
-        assert "RolloutFailed" in told
-        assert "RolledBack" in told
+        assert {"RolloutFailed", "RolledBack"} <= {*await stage.told(app)}
         # A GitOps tool brings the failing one back.
         await stage.set_image(app, "web:broken")
         await stage.reason_is(app, "RevisionFailed")
@@ -201,9 +172,8 @@ async def test_when_somebody_aborts_in_mid_rollout_then_the_revision_before_come
         await annotate(stage, app, "abort")
         await stage.reason_is(app, "RolledBack", within=90)
         assert await image_of(stage, app) == "web:1"
-    assert "RolloutAborted: kubectl-annotate aborted the rollout of revision" in " ".join(
-        await events(stage, app)
-    )
+    (aborted,) = (each.message for each in await stage.events(app) if each.reason == "RolloutAborted")
+    assert aborted.startswith("kubectl-annotate aborted the rollout of revision")
 
 
 async def test_given_points_of_approval_then_so_many_pods_are_new_and_no_more_until_somebody_approves(
@@ -220,7 +190,7 @@ async def test_given_points_of_approval_then_so_many_pods_are_new_and_no_more_un
             await annotate(stage, app, "approve")
             await stage.step_is(app, updated + 1)
         await stage.at_rest(app, "web:2")
-    assert sum("RolloutApproved" in each for each in await events(stage, app)) == 2
+    assert (await stage.told(app)).count("RolloutApproved") == 2
 
 
 async def test_given_a_bake_then_every_step_has_its_time_the_last_one_too(stage: Stage) -> None:
@@ -246,7 +216,8 @@ async def test_when_somebody_skips_the_gate_of_targets_that_drain_for_long_then_
         await stage.set_image(app, "web:2")
         await stage.reason_is(app, "WaitingForDrain", within=40)
         await annotate(stage, app, "skip-gate")
-        assert any(each.startswith("GateSkipped: kubectl-annotate had") for each in await events(stage, app))
+        (skipped,) = (each.message for each in await stage.events(app) if each.reason == "GateSkipped")
+        assert skipped.startswith("kubectl-annotate had")
         await stage.at_rest(app, "web:2", within=90)
 
 
@@ -255,6 +226,5 @@ async def test_when_somebody_asks_for_what_cannot_be_done_then_an_event_says_why
     await wrapped(stage, app)
     for action in ("approve", "abort", "retry", "skip-gate", "explode"):
         await annotate(stage, app, action)
-    told = [each for each in await events(stage, app) if each.startswith("ActionRefused")]
-    assert len(told) == 5, told
+    assert (await stage.told(app)).count("ActionRefused") == 5
     assert (await stage.status(app))["phase"] == "Idle"

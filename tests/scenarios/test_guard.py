@@ -4,36 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import json
-from itertools import count
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from scenarios.manifests import App, Manifest, target_group, world
-from scenarios.stage import Stage
+from scenarios.apps import Apps
+from scenarios.manifests import App, Manifest
+from scenarios.stage import LONG_ENOUGH, Stage
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-LONG_ENOUGH = 4.0
-"""Seconds of holding in which a step would have been released."""
 
 INTERVAL = 2
 """Seconds after which the operator asks again whether a guard is in force."""
 
 GUARD = Path(__file__).parents[2] / "deploy" / "guard"
 STRICT = GUARD / "strict"
-GROUPS = [f"web-{number}" for number in range(1, 20)]
-SITE = world(*map(target_group, GROUPS), traffic=())
+an_app = Apps(20, min_healthy=0)
+SITE = an_app.site()
 OPTIONS = {"SAFEROLLOUT_GUARD_INTERVAL": str(INTERVAL)}
-
-_numbers = count()
-
-
-def an_app(**settings: Any) -> App:
-    """Return an app with a name and a target group of its own."""
-    name = GROUPS[next(_numbers)]
-    return App(name=name, groups=(name,), min_healthy=0, **settings)
 
 
 async def guarded(stage: Stage, app: App) -> Manifest:
@@ -51,15 +39,9 @@ async def guard_is(stage: Stage, app: App, status: str) -> None:
     """Wait until the condition ``Guarded`` has the status."""
 
     async def holds() -> bool:
-        return (await condition(stage, app)).get("status") == status
+        return (await stage.condition(app, "Guarded")).get("status") == status
 
     await stage.until(holds, f"Guarded of {app.name} is {status}", within=60)
-
-
-async def condition(stage: Stage, app: App) -> Manifest:
-    """Return the condition ``Guarded``, empty while there is none."""
-    found = (await stage.status(app)).get("conditions") or []
-    return next((dict(each) for each in found if each["type"] == "Guarded"), {})
 
 
 async def revisions(stage: Stage, app: App) -> int:
@@ -114,7 +96,7 @@ async def test_when_the_guard_goes_and_comes_then_the_condition_says_so_and_the_
     before = await guarded(stage, app)
     await stage.kubectl("delete", "-k", str(GUARD))
     await guard_is(stage, app, "False")
-    assert "kubectl apply -k deploy/guard" in (await condition(stage, app))["message"]
+    assert "kubectl apply -k deploy/guard" in (await stage.condition(app, "Guarded"))["message"]
     await stage.at_rest(app)
     unavailable = (await stage.deployment(app))["strategy"]["rollingUpdate"]["maxUnavailable"]
     assert unavailable == 0

@@ -29,7 +29,7 @@ async def test_given_an_image_that_fails_its_checks_then_nothing_is_retired_unti
             assert status["phase"] == "Holding"
             assert "unhealthy in alb-web (Target.ResponseCodeMismatch: " in status["message"]
             assert status["replicas"] == {"desired": 3, "updated": 1, "serving": 3, "draining": 0}
-            assert "HealthTimeout" in await stage.events(app)
+            assert "HealthTimeout" in await stage.told(app)
             await stage.set_image(app, "web:3")
             await stage.at_rest(app, "web:3")
         assert await stage.failed_requests(app, seen.begun) == {}
@@ -115,9 +115,7 @@ async def test_given_a_zonal_shift_then_nothing_is_retired_until_it_is_over(open
             await stage.reason_is(app, "ZonalShift")
             status = await stage.status(app)
             assert status["message"] == "requests to alb-web are shifted away from us-east-1b"
-            pods = seen.observer.samples[-1].live.keys()
-            await asyncio.sleep(LONG_ENOUGH)
-            assert seen.observer.samples[-1].live.keys() == pods
+            await stage.stands_still(seen)
             await stage.control("DELETE", "zones/us-east-1b/shift")
             await stage.at_rest(app, "web:2")
         assert await stage.failed_requests(app, seen.begun) == {}

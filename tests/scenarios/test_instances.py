@@ -21,7 +21,7 @@ async def test_given_instances_for_targets_then_new_pods_wait_for_their_nodes_an
         status = await stage.status(APP)
         (resolved,) = status["targetGroups"]
         assert (resolved["targetType"], resolved["healthy"]) == ("instance", 6)
-        (told,) = (each for each in status["conditions"] if each["type"] == "PodsAreTargets")
+        told = await stage.condition(APP, "PodsAreTargets")
         assert (told["status"], told["reason"]) == ("False", "InstanceTargets")
 
         began = time.time()

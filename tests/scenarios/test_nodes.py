@@ -106,9 +106,7 @@ async def lost(stage: Stage, app: App) -> dict[str, int]:
 
 async def told(stage: Stage, app: App) -> str:
     """Return what the Events about lost pods say."""
-    found = json.loads(await stage.kubectl("get", "events", "-o", "json"))["items"]
-    mine = [each["message"] for each in found if each["involvedObject"]["name"] == app.name]
-    return "\n".join(each for each in mine if " lost: " in each)
+    return "\n".join(each.message for each in await stage.events(app) if each.reason == "PodsLost")
 
 
 async def test_given_a_budget_when_a_node_is_drained_in_mid_rollout_then_no_promise_is_broken_and_both_end(

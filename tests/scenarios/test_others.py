@@ -9,21 +9,21 @@ from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from itertools import count
-from typing import Any
 
 import pytest
 import yaml
 
 from saferollout.sim.contract import Breach, Promise
-from scenarios.manifests import App, Manifest, target_group, world
+from scenarios.apps import Apps, wrapped
+from scenarios.leaving import delete
+from scenarios.manifests import App, Manifest, target_group
 from scenarios.stage import Observation, Stage
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.long]
 
-GROUPS = [f"web-{number}" for number in range(1, 60)]
+an_app = Apps(60, min_healthy=0)
 SLOW = [target_group(name, registration_seconds=300) for name in ("slow", "slower")]
-SITE = world(*map(target_group, GROUPS), *SLOW, traffic=())
+SITE = an_app.site(*SLOW)
 
 SYNC = 1.5
 """Seconds between two looks of the GitOps tool."""
@@ -36,41 +36,16 @@ HALF = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "50%", "maxUnavai
 
 APPLY = {"client": (), "server": ("--server-side", "--force-conflicts", "--field-manager=gitops")}
 
-_numbers = count()
-
-
-def an_app(**settings: Any) -> App:
-    """Return an app with a name and a target group of its own."""
-    name = GROUPS[next(_numbers)]
-    return App(name=name, groups=(name,), min_healthy=0, **settings)
-
-
-async def wrapped(stage: Stage, app: App, **spec: Any) -> None:
-    """Install the app and its SafeRollout."""
-    await stage.install(app)
-    await stage.wrap(app, **spec)
-
 
 async def scale(stage: Stage, app: App, replicas: int) -> None:
     """Write the subresource ``scale``, as an autoscaler does."""
     await stage.kubectl("scale", "deployment", app.name, f"--replicas={replicas}")
 
 
-async def condition(stage: Stage, app: App) -> Manifest:
-    """Return the condition ``FieldsKept``."""
-    found = (await stage.status(app))["conditions"]
-    return next(dict(each) for each in found if each["type"] == "FieldsKept")
-
-
 def moves(stage: Stage, app: App) -> Counter[str]:
     """Return how often operators have written the Deployment, by move, as their logs say."""
     logs = (path.read_text() for path in stage.directory.glob("operator-*.log"))
     return Counter(re.findall(rf"(\w+) deployment/{app.name}$", "\n".join(logs), re.MULTILINE))
-
-
-async def deleted(stage: Stage, app: App) -> None:
-    """Delete the SafeRollout, and wait until it is gone."""
-    await stage.kubectl("delete", "saferollout", app.name, "--timeout=15s")
 
 
 class GitOps:
@@ -180,7 +155,7 @@ async def test_when_it_is_scaled_to_nothing_at_any_step_and_back_then_it_is_comp
     await asyncio.sleep(0.5 * step)
     await scale(stage, app, 3)
     await stage.at_rest(app, "web:2", within=90)
-    await deleted(stage, app)
+    await delete(stage, app)
     assert await stage.deployment(app) == before
 
 
@@ -228,7 +203,7 @@ async def test_when_it_is_undone_at_rest_then_that_is_a_rollout_and_the_users_st
         await stage.at_rest(app, "web:1")
         await stage.kubectl("rollout", "undo", f"deployment/{app.name}")
         await stage.at_rest(app, "web:2")
-    await deleted(stage, app)
+    await delete(stage, app)
     assert (await stage.deployment(app))["strategy"] == HALF
 
 
@@ -265,7 +240,7 @@ async def test_when_it_is_resumed_midway_then_no_pod_goes_for_it_and_that_is_tol
             await stage.until(lambda: _is_paused(stage, app), "it is paused again", within=5)
             assert not pods - seen.observer.samples[-1].live.keys()
         await stage.at_rest(app, "web:2")
-    assert "FieldTakenOver" in await stage.events(app)
+    assert "FieldTakenOver" in await stage.told(app)
 
 
 async def _is_paused(stage: Stage, app: App) -> bool:
@@ -286,7 +261,7 @@ async def test_when_the_ledger_is_pruned_midway_then_it_goes_on_and_all_is_given
         await stage.kubectl("annotate", "deployment", app.name, "saferollout.dev/ledger-")
         await stage.at_rest(app, "web:2")
         await stage.kubectl("annotate", "deployment", app.name, "saferollout.dev/ledger-")
-    await deleted(stage, app)
+    await delete(stage, app)
     assert await stage.deployment(app) == before
 
 
@@ -322,7 +297,7 @@ async def test_given_a_gitops_tool_that_syncs_all_the_time_then_nobody_fights(
             await stage.until(lambda: _runs(stage, app, "web:2"), "web:2 is rolled out", within=120)
             await _quiet(stage, app, seconds=10, within=40)
             made, foreign = moves(stage, app) - begun, tool.syncs - synced
-        told = await condition(stage, app)
+        told = await stage.condition(app, "FieldsKept")
         summary = f"{manifest}, {how}: {dict(made)}, {foreign} syncs; {told}; {seen.breaches()}"
         print(summary)  # noqa: T201 - the numbers for docs/operating.md
         # A pause for each release and one to begin with, one finish, three takeovers, and striking them off;
@@ -334,7 +309,7 @@ async def test_given_a_gitops_tool_that_syncs_all_the_time_then_nobody_fights(
             assert [each for each in seen.breaches() if each.promise is Promise.CAPACITY] == []
         if manifest == "plain":
             assert told["status"] == "True"
-    await deleted(stage, app)
+    await delete(stage, app)
     assert await stage.deployment(app) == before
 
 

@@ -2,40 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Set
-from itertools import count
-from typing import Any
 
 import pytest
 
 from saferollout.sim.contract import Promise
+from scenarios.apps import Apps, wrapped
 from scenarios.leaving import delete, without_trace
-from scenarios.manifests import App, target_group, world
+from scenarios.manifests import App
 from scenarios.stage import Observation, Stage
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-LONG_ENOUGH = 4.0
-"""Seconds of holding in which a step would have been released."""
-
-GROUPS = [f"web-{number}" for number in range(1, 20)]
-SITE = world(*map(target_group, GROUPS), traffic=())
-
-_numbers = count()
-
-
-def an_app(**settings: Any) -> App:
-    """Return an app with a name and a target group of its own."""
-    name = GROUPS[next(_numbers)]
-    return App(name=name, groups=(name,), min_healthy=0, **settings)
-
-
-async def wrapped(stage: Stage, app: App, **spec: Any) -> None:
-    """Install the app and its SafeRollout."""
-    await stage.install(app)
-    await stage.wrap(app, **spec)
+an_app = Apps(20, min_healthy=0)
+SITE = an_app.site()
 
 
 def pods_in(seen: Observation) -> Set[str]:
@@ -54,13 +35,6 @@ async def set_paused(stage: Stage, app: App, *, to: bool) -> None:
     await stage.kubectl("patch", "saferollout", app.name, "--type=merge", "--patch", patch)
 
 
-async def holds(stage: Stage, seen: Observation) -> None:
-    """Hold that no pod comes or goes, for long enough."""
-    pods = pods_in(seen)
-    await asyncio.sleep(LONG_ENOUGH)
-    assert pods_in(seen) == pods, await stage.standing()
-
-
 async def test_given_spec_paused_when_a_new_image_comes_then_it_waits_and_so_it_does_in_mid_rollout(
     stage: Stage,
 ) -> None:
@@ -69,13 +43,13 @@ async def test_given_spec_paused_when_a_new_image_comes_then_it_waits_and_so_it_
     async with stage.observed(app) as seen:
         await stage.set_image(app, "web:2")
         await stage.reason_is(app, "PausedBySpec")
-        await holds(stage, seen)
+        await stage.stands_still(seen)
         assert (await stage.status(app))["phase"] == "Paused"
         await set_paused(stage, app, to=False)
         await stage.step_is(app, 2)
         await set_paused(stage, app, to=True)
         await stage.reason_is(app, "PausedBySpec")
-        await holds(stage, seen)
+        await stage.stands_still(seen)
         await set_paused(stage, app, to=False)
         await stage.at_rest(app, "web:2")
 
@@ -90,7 +64,7 @@ async def test_when_somebody_pauses_the_deployment_at_rest_then_that_is_respecte
         await stage.reason_is(app, "DeploymentPaused")
         assert f"kubectl rollout resume deployment/{app.name}" in (await stage.status(app))["message"]
         await stage.set_image(app, "web:2")
-        await holds(stage, seen)
+        await stage.stands_still(seen)
         assert await stage.reason(app) == "DeploymentPaused"
         await rollout(stage, "resume", app)
         await stage.at_rest(app, "web:2")
@@ -105,7 +79,7 @@ async def test_when_a_deployment_at_rest_is_scaled_then_that_is_no_rollout(stage
     status = await stage.status(app)
     assert status["replicas"]["desired"] == 2
     assert "history" not in status or status["history"] == []
-    assert await stage.events(app) == []
+    assert await stage.told(app) == []
 
 
 @pytest.mark.parametrize("replicas", [5, 2])

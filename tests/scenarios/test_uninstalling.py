@@ -133,7 +133,7 @@ async def test_given_an_api_server_that_refuses_for_good_then_the_saferollout_go
             await stage.reason_is(APP, "ApiRefused")
             await stage.kubectl("wait", "--for=delete", f"saferollout/{APP.name}", "--timeout=90s")
             assert time.monotonic() - began > 60
-            assert (await stage.events(APP)).count("LeftBehind") == 1
+            assert (await stage.told(APP)).count("LeftBehind") == 1
             assert (await stage.deployment(APP))["paused"] is True
             await stage.kill_operator()  # before the proxy, which waits for whoever is still connected
         code, said = await uninstall(stage, "-n", "default")

@@ -100,7 +100,7 @@ async def test_given_a_floor_that_cannot_be_kept_when_the_user_said_proceed_then
             assert "the scheduler put the new pods elsewhere (" in (await stage.status(app))["message"]
             await stage.at_rest(app, "web:2", within=90)
         assert await stage.failed_requests(app, seen.begun) == {}
-        assert "ZoneFloorBroken" in await stage.events(app)
+        assert "ZoneFloorBroken" in await stage.told(app)
 
 
 async def test_given_zone_by_zone_and_growing_steps_then_one_zone_after_the_other_loses_its_old_pods(
