@@ -101,8 +101,6 @@ def of_scaling(seen: Observation, *moments: float) -> Sequence[Breach]:
 async def test_when_it_is_scaled_at_any_step_then_nothing_goes_before_the_new_pods_serve(
     stage: Stage, step: int, to: int
 ) -> None:
-    if stage.host.plane is not None and step != 2:
-        pytest.skip("on the real control plane one step has to do")
     app = an_app(replicas=3)
     await wrapped(stage, app)
     async with stage.observed(app, replicas=min(3, to), step=max(1, to - 3)) as seen:
@@ -142,8 +140,6 @@ async def _only_targets_are_missing(stage: Stage, app: App) -> bool:
 async def test_when_it_is_scaled_to_nothing_at_any_step_and_back_then_it_is_complete(
     stage: Stage, step: int
 ) -> None:
-    if stage.host.plane is not None and step != 2:
-        pytest.skip("on the real control plane one step has to do")
     app = an_app(replicas=3)
     await stage.install(app)
     before = await stage.deployment(app)

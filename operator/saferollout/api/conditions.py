@@ -12,8 +12,8 @@ from saferollout.api.plain import MOST_ADVISED, message
 from saferollout.api.reasons import EXPLANATIONS, ConditionType, Phase, Reason
 from saferollout.api.status import FALSE, TRUE, UNKNOWN, Condition
 from saferollout.decide.decision import GroupCount, Picture
-from saferollout.decide.gates import shortened
 from saferollout.decide.observation import Guard, Problem
+from saferollout.decide.wording import shortened
 
 _IN_PROGRESS = frozenset({Phase.PROGRESSING, Phase.ROLLING_BACK, Phase.HOLDING, Phase.PAUSED})
 

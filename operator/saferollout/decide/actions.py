@@ -11,6 +11,7 @@ from saferollout.decide.decision import Note
 from saferollout.decide.observation import Action, Asked, Memory
 from saferollout.decide.rollout import Rollout
 from saferollout.decide.waiting import awaited
+from saferollout.decide.wording import shortened
 
 REFUSED = "ActionRefused"
 """Reason of the Event about an action that nothing came of."""
@@ -92,7 +93,7 @@ def _skip_gate(rollout: Rollout, asked: Asked) -> Answer:
         return _refused(rollout, asked, f"{seen.memory.reason} is no gate that can be skipped")
     down = [pod.name for pod in rollout.placed_pods if pod.ready_since is None]
     if gate is Reason.WAITING_FOR_HEALTH and (down or rollout.unsettled is not None):
-        why = f"Kubernetes retires no pod for new ones that are not Ready: {gates.shortened(down)}"
+        why = f"Kubernetes retires no pod for new ones that are not Ready: {shortened(down)}"
         return _refused(rollout, asked, why if down else f"{rollout.unsettled}")
     memory = replace(seen.memory, skipped=(*seen.memory.skipped, gate), skipped_at=seen.now)
     told = f"{asked.by} had the gate {gate} skipped for the next release"

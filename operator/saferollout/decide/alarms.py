@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from saferollout.decide.observation import AlarmState, AlarmValue, Observation, WatchedAlarm
 from saferollout.decide.rollout import Rollout
+from saferollout.decide.wording import shortened
 
 
 def awaited(seen: Observation) -> bool:
@@ -28,7 +29,7 @@ def firing(seen: Observation) -> str | None:
         for watched, state in _states(seen)
         if state is not None and _counts(state, seen) and _fires(watched, state)
     ]
-    return "; ".join(told[:3]) + _more(told[3:]) if told else None
+    return shortened(told) if told else None
 
 
 def unknown(seen: Observation) -> str | None:
@@ -38,7 +39,7 @@ def unknown(seen: Observation) -> str | None:
         for watched, state in _states(seen)
         if state is None or not _counts(state, seen)
     ]
-    return "; ".join(told[:3]) + _more(told[3:]) if told else None
+    return shortened(told) if told else None
 
 
 def _states(seen: Observation) -> Iterator[tuple[WatchedAlarm, AlarmState | None]]:
@@ -69,7 +70,3 @@ def _why_unknown(watched: WatchedAlarm, state: AlarmState | None, seen: Observat
         return state.problem or f"alarm {watched.name} has not been told yet"
     why = f": {state.problem}" if state.problem else ""
     return f"the last answer about alarm {watched.name} is older than {seen.tuning.stale_after:g}s{why}"
-
-
-def _more(left: list[str]) -> str:
-    return f"; and {len(left)} more" if left else ""

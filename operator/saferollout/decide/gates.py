@@ -20,6 +20,7 @@ from saferollout.decide.superseded import first_to_go
 from saferollout.decide.target_states import explained
 from saferollout.decide.victims import LOWEST_COST, Plan
 from saferollout.decide.waiting import UNHURRIED
+from saferollout.decide.wording import shortened
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,9 +289,3 @@ def first_closed(step: Step, gates: Iterable[Gate] = GATES) -> Wait | None:
     skipped = step.rollout.observation.memory.skipped
     waits = (wait for gate in gates if (wait := gate(step)) is not None)
     return next((wait for wait in waits if wait.reason not in skipped), None)
-
-
-def shortened(items: list[str], most: int = 3) -> str:
-    """Join the first few items, and count the rest: a message is for people."""
-    more = f" and {len(items) - most} more" if len(items) > most else ""
-    return ", ".join(items[:most]) + more

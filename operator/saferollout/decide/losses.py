@@ -10,10 +10,10 @@ import math
 from collections.abc import Iterable
 from dataclasses import replace
 
-from saferollout.decide import gates
 from saferollout.decide.decision import Decision, Note
 from saferollout.decide.observation import FINISHED, Disruption, Draining, Lost, Memory, Pod
 from saferollout.decide.rollout import Rollout
+from saferollout.decide.wording import shortened
 
 _TOGETHER = 2.0
 """Seconds around a release within which a pod that is taken goes in the place of a chosen one."""
@@ -62,7 +62,7 @@ def told(decision: Decision, pods: tuple[Pod, ...]) -> Decision:
         return decision
     which = [f"{pod.name} in {pod.zone or 'no known zone'} ({pod.disruption})" for pod in pods]
     count, whose = ("1 pod is", "its") if len(pods) == 1 else (f"{len(pods)} pods are", "their")
-    text = f"{count} lost: {gates.shortened(which)}; nothing is retired until {whose} targets have drained"
+    text = f"{count} lost: {shortened(which)}; nothing is retired until {whose} targets have drained"
     note = Note("PodsLost", text, warning=True)
     return replace(decision, notes=(note, *decision.notes))
 

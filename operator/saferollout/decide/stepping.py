@@ -9,6 +9,7 @@ from saferollout.decide import failing, gates, losses, moves, remember, steps, s
 from saferollout.decide.decision import Decision, Note, Wait
 from saferollout.decide.rollout import Rollout
 from saferollout.decide.waiting import SOON, UNHURRIED, waiting
+from saferollout.decide.wording import shortened
 
 
 def await_release(rollout: Rollout) -> Decision | None:
@@ -48,7 +49,7 @@ def step(rollout: Rollout) -> Decision | None:
     if (instead := failing.instead_of(decision, rollout)) is not decision:
         return instead
     if wait is None and (broken := gates.floors_broken(considered)):
-        text = f"{gates.shortened(broken)}: nothing else was possible for {policy.floor_patience:g}s"
+        text = f"{shortened(broken)}: nothing else was possible for {policy.floor_patience:g}s"
         decision = replace(decision, notes=(Note("ZoneFloorBroken", text, warning=True), *decision.notes))
     missed = [Note("UnchosenPodRetired", _unchosen(unchosen), warning=True)] if unchosen else []
     notes = (*missed, *decision.notes)
@@ -58,7 +59,7 @@ def step(rollout: Rollout) -> Decision | None:
 def _release(rollout: Rollout, plan: victims.Plan) -> Decision:
     change = moves.release(rollout)
     batch = rollout.coming
-    going = gates.shortened([pod.name for pod in plan.victims])
+    going = shortened([pod.name for pod in plan.victims])
     parts = (f"retires {going}" if going else "", f"adds {batch} new" if batch else "")
     message = ", ".join(filter(None, parts)) or "no pod is to be replaced"
     decision = waiting(rollout, Wait(Reason.RELEASING, message, SOON), change)
@@ -69,4 +70,4 @@ def _release(rollout: Rollout, plan: victims.Plan) -> Decision:
 
 
 def _unchosen(names: list[str]) -> str:
-    return f"others went instead of {gates.shortened(names)}; the next plan starts from what is there"
+    return f"others went instead of {shortened(names)}; the next plan starts from what is there"

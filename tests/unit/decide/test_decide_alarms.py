@@ -108,7 +108,7 @@ def test_what_fires_is_told_before_what_is_unknown() -> None:
 def test_three_alarms_are_named_and_the_others_counted() -> None:
     names = [f"alarm-{number}" for number in range(5)]
     seen = told(watching(*map(WatchedAlarm, names)), *(state(AlarmValue.ALARM, name) for name in names))
-    assert str(alarms.firing(seen)).endswith("alarm alarm-2 is in ALARM; and 2 more")
+    assert str(alarms.firing(seen)).endswith("alarm alarm-2 is in ALARM and 2 more")
 
 
 def test_given_a_rollout_is_on_its_way_or_ending_then_alarms_are_asked_for() -> None:
