@@ -29,7 +29,6 @@ from saferollout.decide.decision import Decision, Move, Note
 from saferollout.decide.observation import (
     AlarmState,
     Exposure,
-    Guard,
     Lost,
     Memory,
     Observation,
@@ -202,7 +201,7 @@ class Loop:
         if holder is not None and holder.uid != found.uid:
             problems.append(_already_wrapped(holder))
         deployment = self._parts.cluster.deployment(found.namespace, self._deployment)
-        guard = Guard() if found.deleting else await self._guarding.of(deployment, guard_of(status))
+        guard = await self._guarding.of(deployment, guard_of(status))
         begun = Observation(
             now=time.time(),
             name=found.name,
@@ -214,7 +213,7 @@ class Loop:
             guard=guard,
         )
         groups, states = await asyncio.gather(
-            self._ask_for_targets(resolved if not found.deleting else Resolved(), asked_since),
+            self._ask_for_targets(resolved, asked_since),
             self._ask_for_alarms(begun, asked_since),
         )
         now = time.time()
