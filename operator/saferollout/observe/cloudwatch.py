@@ -6,26 +6,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import boto3
-from botocore.config import Config
 from prometheus_client import Counter
 
 from saferollout.api.plain import quoted
 from saferollout.decide.observation import AlarmState, AlarmValue
 from saferollout.observe.aws_errors import CLOUDWATCH, explain
-from saferollout.observe.question import Unanswered
+from saferollout.observe.question import Unanswered, config_for
 
 OPERATION = "DescribeAlarms"
 
 THREADS = 64
 """Calls under way at once: only silence keeps their threads."""
 
-CONFIG = Config(
-    connect_timeout=5,
-    read_timeout=5,
-    retries={"mode": "standard", "total_max_attempts": 2},  # throttling is to be seen, not sat out
-    max_pool_connections=THREADS,
-    user_agent_extra="saferollout",
-)
+CONFIG = config_for(THREADS)
 
 KINDS = {"MetricAlarm": "MetricAlarms", "CompositeAlarm": "CompositeAlarms"}
 """Types of alarms, and where a reply has them. Not naming types would leave composite ones out."""

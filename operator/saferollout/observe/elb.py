@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 import boto3
-from botocore.config import Config
 from prometheus_client import Counter
 
 from saferollout.api.plain import quoted
 from saferollout.api.reasons import Reason
 from saferollout.decide.observation import Problem, Target, TargetState
 from saferollout.observe.aws_errors import explain
-from saferollout.observe.question import Unanswered
+from saferollout.observe.question import Unanswered, config_for
 from saferollout.observe.roles import Credentials, Role, assume
 
 if TYPE_CHECKING:
@@ -28,13 +27,7 @@ THREADS = 256
 """Calls under way at once. Only silent target groups keep their threads: so many of them delay nobody else,
 which are those of eight SafeRollouts with as many as they may have."""
 
-CONFIG = Config(
-    connect_timeout=5,
-    read_timeout=5,
-    retries={"mode": "standard", "total_max_attempts": 2},  # throttling is to be seen, not sat out
-    max_pool_connections=THREADS,
-    user_agent_extra="saferollout",
-)
+CONFIG = config_for(THREADS)
 
 SHIFTED = frozenset({"zonal_shift_active", "zonal_shift_delegated_to_dns"})
 """Values of ``TargetAdministrativeOverrideEnum`` under which a target gets no requests."""

@@ -9,10 +9,23 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
+from botocore.config import Config
+
 from saferollout.decide.observation import Problem
 from saferollout.observe.aws_errors import Service, silence, waiting_in_line
 from saferollout.observe.backoff import Backoff
 from saferollout.observe.bucket import TokenBucket
+
+
+def config_for(threads: int) -> Config:
+    """Return how boto3's clients ask for so many threads at once: silence is noticed, and so is throttling."""
+    return Config(
+        connect_timeout=5,
+        read_timeout=5,
+        retries={"mode": "standard", "total_max_attempts": 2},  # throttling is to be seen, not sat out
+        max_pool_connections=threads,
+        user_agent_extra="saferollout",
+    )
 
 
 @dataclass
