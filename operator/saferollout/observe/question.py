@@ -18,7 +18,7 @@ from saferollout.observe.bucket import TokenBucket
 
 
 def config_for(threads: int) -> Config:
-    """Return how boto3's clients ask for so many threads at once: silence is noticed, and so is throttling."""
+    """Return how a boto3 client asks, for so many threads: silence is noticed, and so is throttling."""
     return Config(
         connect_timeout=5,
         read_timeout=5,
