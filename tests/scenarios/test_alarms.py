@@ -136,13 +136,15 @@ async def test_when_cloudwatch_does_not_tell_then_the_rollout_waits_and_says_wha
 async def test_given_no_rollout_is_in_progress_then_cloudwatch_is_not_asked(opened: Opening) -> None:
     async with opened(world(target_group("web"))) as stage:
         await stage.alarm(ALARM, "ALARM")
-        await stage.run(APP, gates=gates(APP, {"name": ALARM}))
+        await stage.run(APP, gates=gates(APP, {"name": ALARM}), onFailure="Rollback")
         await asyncio.sleep(LONG_ENOUGH)
         assert "DescribeAlarms" not in await stage.control("GET", "calls")
         assert await stage.reason(APP) == "Complete"
         await stage.set_image(APP, "web:2")
         await stage.reason_is(APP, "AlarmFiring")
         assert (await stage.control("GET", "calls"))["DescribeAlarms"]["*"] > 0
+        await asyncio.sleep(LONG_ENOUGH)
+        assert await stage.reason(APP) == "AlarmFiring", "it fired before: that is no failure of web:2"
         await stage.alarm(ALARM, "OK")
         await stage.at_rest(APP, "web:2", within=90)
         asked = (await stage.control("GET", "calls"))["DescribeAlarms"]["*"]

@@ -325,9 +325,9 @@ class Spec(Model):
     on_failure: OnFailure = Field(
         default=OnFailure.HOLD,
         description="What to do when new pods are not healthy within gates.targetHealth.timeout, or an alarm "
-        "of gates.alarms fires. Hold: wait until that is over, or the template is another. Rollback: put the "
-        "template back that was complete before, through the same gates, and hold the failed one if it is "
-        "applied again.",
+        "of gates.alarms begins to fire. Hold: wait until that is over, or the template is another. "
+        "Rollback: put the template back that was complete before, through the same gates, and hold the "
+        "failed one if it is applied again.",
     )
     on_delete: OnDelete = Field(
         default=OnDelete.RESUME,

@@ -24,12 +24,17 @@ def awaited(seen: Observation) -> bool:
 
 def firing(seen: Observation) -> str | None:
     """Return which alarms fire and why, ``None`` if none is known to."""
-    told = [
-        _sentence(watched, state)
-        for watched, state in _states(seen)
-        if state is not None and _counts(state, seen) and _fires(watched, state)
-    ]
+    told = [_sentence(watched, state) for watched, state in _firing(seen)]
     return shortened(told) if told else None
+
+
+def blame_the_rollout(seen: Observation) -> bool:
+    """Whether one of those that fire has begun to since the rollout did.
+
+    What fired before is no failure of a revision that may be there to end it.
+    """
+    began = seen.memory.started_at or seen.now
+    return any(state.since is not None and began < state.since for _, state in _firing(seen))
 
 
 def unknown(seen: Observation) -> str | None:
@@ -45,6 +50,12 @@ def unknown(seen: Observation) -> str | None:
 def _states(seen: Observation) -> Iterator[tuple[WatchedAlarm, AlarmState | None]]:
     found = {each.name: each for each in seen.alarms}
     return ((watched, found.get(watched.name)) for watched in seen.policy.alarms)
+
+
+def _firing(seen: Observation) -> Iterator[tuple[WatchedAlarm, AlarmState]]:
+    for watched, state in _states(seen):
+        if state is not None and _counts(state, seen) and _fires(watched, state):
+            yield watched, state
 
 
 def _counts(state: AlarmState, seen: Observation) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from saferollout.api.reasons import Reason
-from saferollout.decide import fences, moves
+from saferollout.decide import alarms, fences, moves
 from saferollout.decide.decision import Decision, Fence, Note, Wait
 from saferollout.decide.observation import Failed, Memory, ReplicaSet
 from saferollout.decide.rollout import Rollout
@@ -45,6 +45,8 @@ def hold_failed(rollout: Rollout) -> Decision | None:
 def instead_of(decision: Decision, rollout: Rollout) -> Decision:
     """Return the decision, or to roll back where it tells of a failure and that is what is wanted."""
     if decision.reason not in FAILURES or not rollout.observation.policy.rolls_back:
+        return decision
+    if decision.reason is Reason.ALARM_FIRING and not alarms.blame_the_rollout(rollout.observation):
         return decision
     memory = recorded(rollout, decision.message)
     if memory is None:

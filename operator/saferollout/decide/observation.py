@@ -254,8 +254,8 @@ class AlarmState:
     """One alarm and its latest answer.
 
     ``value`` is ``None`` when it is not known; ``problem`` then says why, and what to do. It may also say why
-    there is no newer answer. ``reason`` is CloudWatch's own sentence on the state. ``asked_at`` is when the
-    question behind ``value`` was *sent*.
+    there is no newer answer. ``reason`` is CloudWatch's own sentence on the state, ``since`` when it entered
+    it (epoch seconds). ``asked_at`` is when the question behind ``value`` was *sent*.
     """
 
     name: str
@@ -263,6 +263,7 @@ class AlarmState:
     reason: str = ""
     asked_at: float = 0.0
     problem: str = ""
+    since: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import boto3
@@ -62,4 +63,6 @@ def _alarm(raw: Mapping[str, Any]) -> AlarmState:
     name, value = str(raw.get("AlarmName", "")), str(raw.get("StateValue", ""))
     if value not in frozenset(AlarmValue):
         return AlarmState(name, problem=f"alarm {name} is in a state {quoted(value)} that is not known")
-    return AlarmState(name, AlarmValue(value), quoted(str(raw.get("StateReason", ""))))
+    entered = raw.get("StateTransitionedTimestamp")
+    since = entered.timestamp() if isinstance(entered, datetime) else None
+    return AlarmState(name, AlarmValue(value), quoted(str(raw.get("StateReason", ""))), since=since)

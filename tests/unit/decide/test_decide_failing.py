@@ -170,12 +170,22 @@ def test_after_the_last_step_pods_may_fail_yet_and_the_revision_before_has_no_po
 
 def test_an_alarm_that_fires_is_a_failure_and_the_way_back_does_not_wait_for_it() -> None:
     policy = replace(BACK, alarms=(WatchedAlarm("web-5xx"),))
-    fires = AlarmState("web-5xx", AlarmValue.ALARM, "too many", asked_at=NOW)
-    seen = replace(rolling(policy=policy), alarms=(fires,))
+    seen = rolling(policy=policy)
+    fires = AlarmState("web-5xx", AlarmValue.ALARM, "too many", since=seen.now + 1, asked_at=NOW)
+    seen = replace(seen, alarms=(fires,))
     walled = decide(seen)
     assert walled.memory.failed is not None
     assert "web-5xx is in ALARM" in walled.memory.failed.cause
     assert decide(put_back(seen)).reason is not Reason.ALARM_FIRING
+
+
+@pytest.mark.parametrize("since", [NOW - 60, None])
+def test_an_alarm_that_fired_before_holds_a_revision_that_may_end_it(since: float | None) -> None:
+    policy = replace(BACK, alarms=(WatchedAlarm("web-5xx"),))
+    fires = AlarmState("web-5xx", AlarmValue.ALARM, "too many", since=since, asked_at=NOW)
+    decision = decide(replace(rolling(policy=policy), alarms=(fires,)))
+    assert (decision.reason, decision.change) == (Reason.ALARM_FIRING, None)
+    assert decision.memory.failed is None
 
 
 def test_pods_of_a_template_that_left_no_old_ones_have_their_time_and_no_more() -> None:

@@ -31,10 +31,10 @@ class AlarmSetting(Config):
 class SimulatedAlarm:
     """An alarm, and since when it is in its state (epoch seconds)."""
 
-    def __init__(self, name: str, setting: AlarmSetting, now: float) -> None:
+    def __init__(self, name: str, setting: AlarmSetting, since: float) -> None:
         self.name = name
         self.setting = setting
-        self.since = now
+        self.since = since
 
     @property
     def arn(self) -> str:
@@ -50,8 +50,11 @@ class SimulatedAlarms:
         self._alarms: dict[str, SimulatedAlarm] = {}
 
     def put(self, name: str, setting: AlarmSetting) -> None:
-        """Have an alarm of this name in this state."""
-        self._alarms[name] = SimulatedAlarm(name, setting, self._timeline.now)
+        """Have an alarm of this name in this state. One that is in it already stays so since when it was."""
+        before = self._alarms.get(name)
+        same = before is not None and before.setting.state == setting.state
+        since = before.since if before is not None and same else self._timeline.now
+        self._alarms[name] = SimulatedAlarm(name, setting, since)
 
     def remove(self, name: str) -> None:
         """Have no alarm of this name."""
