@@ -14,8 +14,6 @@ from saferollout.decide.rollout import Rollout
 def remember(rollout: Rollout) -> Memory:
     """Return the memory brought up to date with what is there now."""
     before, left = rollout.observation.memory, exposure.with_ends(_draining(rollout), rollout)
-    groups = rollout.observation.target_groups
-    known = all(gates.unanswered(group, rollout) is None for group in groups)
     memory = replace(
         before,
         draining=left,
@@ -25,32 +23,43 @@ def remember(rollout: Rollout) -> Memory:
     )
     if not rollout.in_progress and before.started_at is None:
         return memory
+    groups = rollout.observation.target_groups
+    known = all(gates.unanswered(group, rollout) is None for group in groups)
+    memory = _of_the_target(memory, rollout, known=known)
+    return _of_the_steps(memory, rollout, known=known) if rollout.in_progress else memory
+
+
+def _of_the_target(memory: Memory, rollout: Rollout, *, known: bool) -> Memory:
+    """How the new pods are doing; ``known`` is whether ELBv2 has answered about them."""
     target = rollout.target.hash if rollout.target else None
-    memory = replace(
-        memory,
-        target=target,
-        approved=before.approved if before.target == target else 0,
-        failing_since=_failing_since(rollout) if known else None,
-        baking_since=_baking_since(rollout, left) if known else before.baking_since,
-    )
-    if not rollout.in_progress:
-        return memory
-    used = not rollout.releasing and (before.skipped_at or 0) < (before.step_started_at or 0)
-    had = zones.serving_by_zone(rollout.serving.pods)
-    floors = zones.floors(rollout.observation.policy.min_healthy, had)
-    zone = zones.first_in_order(rollout.old_pods) if rollout.observation.policy.zone_by_zone else None
-    moved_on = zone != before.zone and before.zone is not None
     return replace(
         memory,
+        target=target,
+        approved=memory.approved if memory.target == target else 0,
+        failing_since=_failing_since(rollout) if known else None,
+        baking_since=_baking_since(rollout, memory.draining) if known else memory.baking_since,
+    )
+
+
+def _of_the_steps(memory: Memory, rollout: Rollout, *, known: bool) -> Memory:
+    """What the rollout began with, what it is at, and what somebody has had skipped for its next release."""
+    seen = rollout.observation
+    before = seen.memory
+    used = not rollout.releasing and (before.skipped_at or 0) < (before.step_started_at or 0)
+    zone = zones.first_in_order(rollout.old_pods) if seen.policy.zone_by_zone else None
+    moved_on = before.zone is not None and zone != before.zone
+    had = zones.floors(seen.policy.min_healthy, zones.serving_by_zone(rollout.serving.pods))
+    return replace(
+        memory,
+        started_at=before.started_at or seen.now,
+        stable=before.stable or (rollout.old_sets[0].hash if rollout.old_sets else None),
+        floors=before.floors if before.floors is not None or not known else tuple(had.items()),
+        takeovers=takeovers.at_the_start(rollout) if before.started_at is None else before.takeovers,
+        serving_since=_serving_since(rollout) if known else None,
         zone=zone,
-        zone_since=rollout.observation.now if moved_on else before.zone_since,
-        stable=memory.stable or (rollout.old_sets[0].hash if rollout.old_sets else None),
+        zone_since=seen.now if moved_on else before.zone_since,
         skipped=() if used else before.skipped,
         skipped_at=None if used else before.skipped_at,
-        started_at=memory.started_at or rollout.observation.now,
-        floors=memory.floors if memory.floors is not None or not known else tuple(floors.items()),
-        serving_since=_serving_since(rollout) if known else None,
-        takeovers=takeovers.at_the_start(rollout) if before.started_at is None else before.takeovers,
     )
 
 
