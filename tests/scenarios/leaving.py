@@ -26,7 +26,8 @@ async def delete(stage: Stage, app: App) -> None:
 
 
 async def without_trace(stage: Stage, app: App) -> None:
-    """Hold that nothing of the operator's is left."""
+    """Hold that nothing of the operator's is left, once the pods have gone that it retired."""
+    await stage.none_goes("-l", f"app={app.name}")
     for kind in ("deployment", "replicasets", "pods"):
         what = ("deployment", app.name) if kind == "deployment" else (kind, "-l", f"app={app.name}")
         found = await stage.kubectl("get", *what, "-o", "yaml", "--show-managed-fields")

@@ -65,6 +65,10 @@ LONG_ENOUGH = 4.0
 """Seconds of holding in which a step would have been released."""
 
 
+KUBERNETES_OWN = 1.5
+"""Seconds for which Kubernetes itself adds and takes pods of a Deployment that somebody scales, or makes."""
+
+
 class Event(NamedTuple):
     """What somebody was told."""
 
@@ -235,6 +239,18 @@ class Stage:
 
         await self.until(holds, f"{updated} pods of {app.name} are new", within)
 
+    async def none_goes(self, *which: str) -> int:
+        """Wait until no pod is on its way out, and return how many there are; ``which`` selects some."""
+        counts: list[int] = []
+
+        async def stay() -> bool:
+            found = json.loads(await self.kubectl("get", "pods", *which, "-o", "json"))["items"]
+            counts.append(len(found))
+            return not any("deletionTimestamp" in each["metadata"] for each in found)
+
+        await self.until(stay, "no pod is on its way out", within=60)
+        return counts[-1]
+
     async def stands_still(self, seen: Observation) -> None:
         """Hold that no pod comes or goes but for those on their way out, for long enough."""
         before = seen.observer.samples[-1].live.keys()
@@ -343,6 +359,11 @@ class Observation:
             "stale_after": 3 * POLL,
         }
         return breaches(self.observer.samples, Contract(**(usual | dict(self.contract))))
+
+    def breaches_but(self, *moments: float) -> Sequence[Breach]:
+        """Return them but for what Kubernetes itself does to a Deployment that somebody scales, or makes."""
+        own = [(moment, moment + KUBERNETES_OWN) for moment in moments]
+        return [each for each in self.breaches() if not any(begun <= each.at <= end for begun, end in own)]
 
 
 @asynccontextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 
 import pytest
@@ -130,11 +131,14 @@ async def test_when_the_deployment_is_orphaned_in_mid_rollout_and_made_anew_then
     await stage.install(app)
     before = await stage.deployment(app)
     await stage.wrap(app)
-    async with stage.observed(app):
+    async with stage.observed(app) as seen:
+        seen.expects_breaches = True
         await midway(stage, app)
         await stage.kubectl("delete", "deployment", app.name, "--cascade=orphan")
+        made = time.time()
         await stage.apply(replace(app, image=image).deployment(), app.rollout(paused=False))
         await stage.at_rest(app, image, within=90)
+    assert not seen.breaches_but(made), await stage.standing()
     await delete(stage, app)
     await given_back(stage, app, before)
 

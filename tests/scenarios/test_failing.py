@@ -33,19 +33,6 @@ async def annotate(stage: Stage, app: App, action: str) -> None:
     await stage.until(answered, f"{action} is answered", within=10)
 
 
-async def staying(stage: Stage) -> int:
-    """Return how many pods there are once none is on its way out: until then a quota counts it as well."""
-    counts: list[int] = []
-
-    async def none_goes() -> bool:
-        found = json.loads(await stage.kubectl("get", "pods", "-o", "json"))["items"]
-        counts.append(len(found))
-        return not any("deletionTimestamp" in each["metadata"] for each in found)
-
-    await stage.until(none_goes, "no pod is on its way out", within=60)
-    return counts[-1]
-
-
 async def patch_template(stage: Stage, app: App, spec: Manifest) -> None:
     """Change fields of the pods' spec."""
     patch = {"spec": {"template": {"spec": spec}}}
@@ -89,7 +76,7 @@ async def test_given_a_quota_without_room_then_that_is_the_cause_and_with_room_i
 ) -> None:
     app = an_app()
     await wrapped(stage, app)
-    pods = await staying(stage)
+    pods = await stage.none_goes()
     quota = {
         "apiVersion": "v1",
         "kind": "ResourceQuota",

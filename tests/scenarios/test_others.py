@@ -13,11 +13,11 @@ from dataclasses import replace
 import pytest
 import yaml
 
-from saferollout.sim.contract import Breach, Promise
+from saferollout.sim.contract import Promise
 from scenarios.apps import Apps, wrapped
 from scenarios.leaving import delete
 from scenarios.manifests import App, Manifest, target_group
-from scenarios.stage import Observation, Stage
+from scenarios.stage import Stage
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.long]
 
@@ -27,9 +27,6 @@ SITE = an_app.site(*SLOW)
 
 SYNC = 1.5
 """Seconds between two looks of the GitOps tool."""
-
-KUBERNETES_OWN = 1.5
-"""Seconds for which Kubernetes itself adds and takes pods when a Deployment is scaled."""
 
 QUARTER = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": "25%"}}
 HALF = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "50%", "maxUnavailable": "50%"}}
@@ -90,12 +87,6 @@ async def gitops(stage: Stage, app: App, how: str) -> AsyncIterator[GitOps]:
 EVERY_STEP = [0, 1, 2, 3]
 
 
-def of_scaling(seen: Observation, *moments: float) -> Sequence[Breach]:
-    """Return what was broken but for what Kubernetes itself does when a Deployment is scaled."""
-    own = [(moment, moment + KUBERNETES_OWN) for moment in moments]
-    return [each for each in seen.breaches() if not any(begun <= each.at <= ended for begun, ended in own)]
-
-
 @pytest.mark.parametrize("to", [1, 2, 5])
 @pytest.mark.parametrize("step", EVERY_STEP)
 async def test_when_it_is_scaled_at_any_step_then_nothing_goes_before_the_new_pods_serve(
@@ -112,7 +103,7 @@ async def test_when_it_is_scaled_at_any_step_then_nothing_goes_before_the_new_po
         await scale(stage, app, to)
         await stage.at_rest(app, "web:2", within=90)
     promised = {Promise.CAPACITY, Promise.HOLD}
-    broken = [each for each in of_scaling(seen, scaled) if each.promise in promised]
+    broken = [each for each in seen.breaches_but(scaled) if each.promise in promised]
     assert not broken, broken
     assert [each for each in seen.breaches() if each.promise is Promise.CAPACITY] == []
 
