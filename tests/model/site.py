@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from saferollout.act.deployments import patch_of
@@ -278,8 +278,10 @@ class Operator:
     def _changed(self, change: Change) -> None:
         if change.resource is PODS and change.type == "DELETED" and change.old is not None and self.alive:
             pod = records.pod(change.old)
-            if pod is not None and pod.disruption is not None:
-                self._vanished.append((self.site.timeline.now, pod))
+            if pod is not None:
+                now = self.site.timeline.now
+                gone = pod if pod.deleted_at is not None else replace(pod, deleted_at=now)
+                self._vanished.append((now, gone))
         if change.resource in (DEPLOYMENTS, REPLICA_SETS, PODS):
             self._look_in(self.site.setting.latency)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass
 
@@ -9,11 +10,16 @@ from model.site import NAMESPACE, PORT, Site
 from saferollout.decide import steps
 from saferollout.decide.observation import TargetState
 from saferollout.sim.elbv2.health import Address
+from saferollout.sim.elbv2.target_group import Target
 from saferollout.sim.objects import condition_of, is_deleting, labels_of
 from saferollout.sim.resources import PODS
 from saferollout.sim.store import Change, Object
 
 ZONE = "topology.kubernetes.io/zone"
+
+IN_FLIGHT = 0.1
+"""Seconds from the look at a cluster to the pod that goes for what was decided: what fails in them fails too
+late to be known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +44,12 @@ class Watcher:
         self.retired: list[tuple[str, Address | None, int]] = []
         self.passed: set[str] = set()
         self.excused: set[str] = set()
+        self._failed: dict[Address, float] = {}
         self.begun = site.timeline.now
         self.floors = self._floors()
         site.store.subscribe(self._changed)
         for group in site.world.groups.values():
-            group.subscribe(lambda _: self._note_healthy())
+            group.subscribe(self._health_changed)
 
     def serving(self) -> list[Object]:
         """Pods that are Ready, not terminating and healthy in every target group."""
@@ -53,8 +60,10 @@ class Watcher:
         if is_deleting(pod) or ready is None or ready["status"] != "True":
             return False
         address = Address(pod["status"]["podIP"], PORT)
-        groups = self.site.world.groups.values()
-        return all(group.health(address).state is TargetState.HEALTHY for group in groups)
+        states = {group.health(address).state for group in self.site.world.groups.values()}
+        if self.site.timeline.now - self._failed.get(address, -math.inf) < IN_FLIGHT:
+            states.discard(TargetState.UNHEALTHY)
+        return states <= {TargetState.HEALTHY}
 
     def _floors(self) -> Counter[str]:
         had = Counter(labels_of(pod)[ZONE] for pod in self.serving())
@@ -64,6 +73,13 @@ class Watcher:
             for zone, count in had.items()
         }
         return Counter({zone: min(count, share[zone]) for zone, count in had.items()})
+
+    def _health_changed(self, target: Target) -> None:
+        if target.state is TargetState.UNHEALTHY:
+            self._failed.setdefault(target.address, target.since)
+        elif target.state is TargetState.HEALTHY:
+            self._failed.pop(target.address, None)
+        self._note_healthy()
 
     def _note_healthy(self) -> None:
         self.passed.update(pod["metadata"]["name"] for pod in self.serving())

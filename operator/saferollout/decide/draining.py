@@ -32,17 +32,16 @@ def targets_to_drain(pods: Iterable[Pod], groups: Iterable[TargetGroup], since: 
 def still_draining(rollout: Rollout) -> tuple[Draining, ...]:
     """Return every target that is not drained, oldest first.
 
-    They are those on record, those of pods on their way out (whoever sent them), and those that ELBv2 calls
-    ``draining`` at an address no live pod has. What is drained: `target_states`; an address that a live pod
-    has is that pod's.
+    They are those on record, those of pods on their way out or gone (whoever sent them), and those that
+    ELBv2 calls ``draining`` at an address no live pod has. What is drained: `target_states`; an address that
+    a live pod has is that pod's.
     """
     seen = rollout.observation
-    leaving = [pod for pod in seen.pods if pod.terminating]
     entries = {
         _key(each): each
         for each in (
             *_orphans(rollout),
-            *targets_to_drain(leaving, seen.target_groups, seen.now),
+            *targets_to_drain(_leaving(rollout), seen.target_groups, seen.now),
             *seen.memory.draining,
         )
     }
@@ -73,7 +72,7 @@ def unasked(rollout: Rollout) -> Iterator[str]:
     Kubernetes writes times in whole seconds.
     """
     seen = rollout.observation
-    leaving = [pod for pod in seen.pods if pod.deleted_at is not None and pod.ip]
+    leaving = [pod for pod in _leaving(rollout) if pod.deleted_at is not None and pod.ip]
     for group in seen.target_groups:
         for pod in leaving:
             if not group.by_instance and group.asked_at < (pod.deleted_at or 0) + 1:
@@ -102,6 +101,11 @@ def without_survivors(entries: Iterable[Draining], rollout: Rollout) -> tuple[Dr
     """Drop the entries of pods that were chosen and are still here: only for sizes that have settled."""
     alive = {pod.name for pod in rollout.live}
     return tuple(each for each in entries if each.pod not in alive)
+
+
+def _leaving(rollout: Rollout) -> Iterator[Pod]:
+    yield from (pod for pod in rollout.observation.pods if pod.terminating)
+    yield from rollout.observation.vanished
 
 
 def _orphans(rollout: Rollout) -> Iterator[Draining]:

@@ -90,11 +90,5 @@ def in_place_of_chosen(rollout: Rollout) -> int:
 def _taken(rollout: Rollout) -> tuple[Pod, ...]:
     """Pods that are going, or gone, because somebody takes them."""
     seen = rollout.observation
-    return (
-        *(
-            pod
-            for pod in seen.pods
-            if pod.disruption is not None and (pod.terminating or pod.phase in FINISHED)
-        ),
-        *seen.vanished,
-    )
+    going = (pod for pod in seen.pods if pod.terminating or pod.phase in FINISHED)
+    return tuple(pod for pod in (*going, *seen.vanished) if pod.disruption is not None)

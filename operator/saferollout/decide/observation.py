@@ -488,7 +488,7 @@ class Observation:
     ``asked`` is what somebody asks for, until it is answered.
     ``foreign`` are addresses of draining targets that a live pod outside of the Deployment has by now: those
     targets are that pod's.
-    ``vanished`` are pods that somebody took and that were gone before there was a look at them, for a while.
+    ``vanished`` are pods that are gone, for a while: there may have been no look at them on their way out.
     ``alarms`` are those of the policy that have been asked for.
     """
 

@@ -125,7 +125,7 @@ class Cluster:
         return tuple(sorted(found, key=lambda each: (each.created_at, each.name)))
 
     def vanished(self, replica_sets: Iterable[ReplicaSet]) -> tuple[Pod, ...]:
-        """The pods of these ReplicaSets that somebody took, and that went within the last minute."""
+        """The pods of these ReplicaSets that were gone within the last minute."""
         owners = {each.uid for each in replica_sets}
         return tuple(self._placed(pod) for pod in self._vanished.lately() if pod.owner in owners)
 
@@ -182,7 +182,7 @@ class Cluster:
                 self._wake(deployment)
 
     def _pod_changed(self, old: Pod | None, new: Pod | None) -> None:
-        if old is not None and new is None and old.disruption is not None:
+        if old is not None and new is None:
             self._vanished.add(old)
         for owner in {each.owner for each in (old, new) if each is not None}:
             replica_set = self._replica_set.get(owner)

@@ -1,9 +1,10 @@
-"""Pods that somebody took and that are gone: a look that comes a moment later can still tell of them."""
+"""Pods that are gone: a look that comes a moment later can still tell of them, and of their targets."""
 
 from __future__ import annotations
 
 import time
 from collections import deque
+from dataclasses import replace
 
 from saferollout.decide.observation import Pod
 
@@ -18,9 +19,10 @@ class Vanished:
         self._pods: deque[tuple[float, Pod]] = deque()
 
     def add(self, pod: Pod) -> None:
-        """Take note of a pod that is gone."""
+        """Take note of a pod that is gone. One that was given no time to end has been sent away only now."""
         self._drop_old()
-        self._pods.append((time.monotonic(), pod))
+        gone = pod if pod.deleted_at is not None else replace(pod, deleted_at=time.time())
+        self._pods.append((time.monotonic(), gone))
 
     def lately(self) -> tuple[Pod, ...]:
         """Return those that have not been gone for longer."""

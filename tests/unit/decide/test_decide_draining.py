@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from saferollout.api.reasons import Reason
-from saferollout.decide.draining import still_draining, targets_to_drain, without_survivors
+from saferollout.decide.draining import still_draining, targets_to_drain, unasked, without_survivors
 from saferollout.decide.observation import (
     ContainerPort,
     Draining,
@@ -31,6 +31,11 @@ def with_target(seen: Observation, state: TargetState, address: str = "ip-gone")
     return replace(seen, target_groups=(more, *others))
 
 
+def with_answers_at(seen: Observation, when: float) -> Observation:
+    """The same answers, asked for at that time."""
+    return replace(seen, target_groups=tuple(replace(each, asked_at=when) for each in seen.target_groups))
+
+
 def drains(seen: Observation) -> list[str]:
     return [each.id for each in still_draining(rollout_of(seen))]
 
@@ -38,6 +43,17 @@ def drains(seen: Observation) -> list[str]:
 @pytest.mark.parametrize("state", [each for each in TargetState if each is not TargetState.UNUSED])
 def test_a_target_on_record_drains_until_it_is_unused_whatever_else_it_is_called(state: TargetState) -> None:
     assert drains(with_target(remembering(fresh(), GONE), state)) == ["ip-gone"]
+
+
+def test_the_target_of_a_pod_that_nobody_saw_go_drains_once_elbv2_has_been_asked_since() -> None:
+    seen = fresh()
+    went = replace(seen.pods[0], deleted_at=seen.now)
+    unseen = replace(seen, pods=seen.pods[1:], vanished=(went,))
+    assert drains(unseen) == [went.ip]
+    assert [*unasked(rollout_of(unseen))] == [f"web has not been asked since {went.name} began to go"]
+    later = replace(with_answers_at(unseen, seen.now + 1), now=seen.now + 2)
+    assert drains(later) == [went.ip]
+    assert [*unasked(rollout_of(later))] == []
 
 
 def test_an_unused_target_has_drained() -> None:
