@@ -62,7 +62,11 @@ async def test_given_targets_that_drain_for_long_then_the_next_step_waits_and_sa
             status = await stage.status(app)
             (entry,) = status["draining"]
             assert entry["targetGroup"] == "web"
-            assert f"{entry['id']}:{entry['port']} in web" in (await stage.status(app))["message"]
+
+            async def named() -> bool:
+                return f"{entry['id']}:{entry['port']} in web" in (await stage.status(app))["message"]
+
+            await stage.until(named, "the target that drains is named, once ELBv2 has been asked", within=20)
             await stage.reason_is(app, "DrainTimeout")
             assert (await stage.status(app))["phase"] == "Holding"
             await stage.at_rest(app, "web:2")
