@@ -24,6 +24,8 @@ def plain(text: str) -> str:
     are not seen, surrogates, and what Unicode has not assigned (all of category C) are a space each; line and
     paragraph separators too.
     """
+    if text.isascii() and text.isprintable():
+        return text  # as nearly every one is, and there are many
     return "".join(" " if _is_obeyed(each) else each for each in text)
 
 

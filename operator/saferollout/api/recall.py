@@ -67,10 +67,7 @@ def memory_of(status: Status) -> Memory:
             Lost(each.by, each.pods, (*each.leaving, *unshown.names(each.by))) for each in status.lost
         ),
         ledger=status.ledger,
-        takeovers=tuple(
-            Takeover(each.field, each.manager, each.times, each.since, each.latest)
-            for each in status.takeovers
-        ),
+        takeovers=_takeovers(status),
     )
 
 
@@ -82,6 +79,15 @@ def guard_of(status: Status) -> Guard:
 
 def _retiring(step: StepStatus | None) -> tuple[Chosen, ...]:
     return tuple(Chosen(each.pod, each.zone, each.because) for each in step.retiring) if step else ()
+
+
+def _takeovers(status: Status) -> tuple[Takeover, ...]:
+    """Return one for each field: the API server lets no status have two, other readers may."""
+    found = {
+        each.field: Takeover(each.field, each.manager, each.times, each.since, each.latest)
+        for each in status.takeovers
+    }
+    return tuple(found.values())
 
 
 def _draining(target: DrainingTarget) -> Draining:

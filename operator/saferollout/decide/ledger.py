@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
+from functools import lru_cache
 from typing import Any, get_type_hints
 
 from saferollout.decide.observation import Deployment, Strategy
@@ -133,6 +134,7 @@ def write(ledger: Ledger) -> str:
     return json.dumps(content, sort_keys=True, separators=(",", ":"))
 
 
+@lru_cache(maxsize=256)  # every look at a Deployment reads it, and it seldom changes
 def read(text: str | None) -> Ledger | None:
     """Return the ledger in the annotation's text; a text that is none counts as absent."""
     if text is None or len(text) > _MOST:
