@@ -5,7 +5,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 WORKERS ?= 2
-EXAMPLES ?= 1250
+EXAMPLES ?= 1112
 BIN = $(VENV)/bin
 INSTALLED = $(VENV)/.installed
 

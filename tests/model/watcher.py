@@ -59,11 +59,15 @@ class Watcher:
         ready = condition_of(pod, "Ready")
         if is_deleting(pod) or ready is None or ready["status"] != "True":
             return False
-        address = Address(pod["status"]["podIP"], PORT)
-        states = {group.health(address).state for group in self.site.world.groups.values()}
-        if self.site.timeline.now - self._failed.get(address, -math.inf) < IN_FLIGHT:
-            states.discard(TargetState.UNHEALTHY)
-        return states <= {TargetState.HEALTHY}
+        address, groups = Address(pod["status"]["podIP"], PORT), self.site.world.groups.values()
+        return {group.health(address).state for group in groups} == {TargetState.HEALTHY}
+
+    def _serves_by_all_that_could_be_known(self, pod: Object) -> bool:
+        if self._serves(pod):
+            return True
+        address = Address(pod["status"].get("podIP", ""), PORT)
+        failed_at = self._failed.get(address, -math.inf)
+        return not is_deleting(pod) and self.site.timeline.now - failed_at < IN_FLIGHT
 
     def _floors(self) -> Counter[str]:
         had = Counter(labels_of(pod)[ZONE] for pod in self.serving())
@@ -116,7 +120,7 @@ class Watcher:
         name, replicas = before["metadata"]["name"], self.site.deployment["spec"]["replicas"]
         if name in self.excused:
             return
-        serving = self.serving()
+        serving = [pod for pod in self.site.pods if self._serves_by_all_that_could_be_known(pod)]
         served = self._serves(before)
         least = replicas - self.step if self.site.policy.max_unavailable else replicas
         if served and len(serving) < least:

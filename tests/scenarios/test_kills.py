@@ -22,6 +22,8 @@ from scenarios.conftest import Opening
 from scenarios.manifests import App, target_group, world
 from scenarios.stage import Observation, Stage
 
+pytestmark = pytest.mark.long
+
 SEED = 20261122
 KILLS = 100
 

@@ -20,6 +20,8 @@ from scenarios.conftest import Opening
 from scenarios.manifests import App, Manifest
 from scenarios.stage import Stage
 
+pytestmark = pytest.mark.long
+
 SETUPS = Path(__file__).parents[2] / "examples" / "setups"
 
 
