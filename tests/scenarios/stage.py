@@ -64,7 +64,6 @@ class Host:
 LONG_ENOUGH = 4.0
 """Seconds of holding in which a step would have been released."""
 
-
 KUBERNETES_OWN = 1.5
 """Seconds for which Kubernetes itself adds and takes pods of a Deployment that somebody scales, or makes."""
 
@@ -251,10 +250,10 @@ class Stage:
         await self.until(stay, "no pod is on its way out", within=60)
         return counts[-1]
 
-    async def stands_still(self, seen: Observation) -> None:
-        """Hold that no pod comes or goes but for those on their way out, for long enough."""
+    async def stands_still(self, seen: Observation, seconds: float = LONG_ENOUGH) -> None:
+        """Hold that no pod comes or goes but for those on their way out, for so long."""
         before = seen.observer.samples[-1].live.keys()
-        await asyncio.sleep(LONG_ENOUGH)
+        await asyncio.sleep(seconds)
         assert seen.observer.samples[-1].live.keys() == before, await self.standing()
 
     async def standing(self) -> str:

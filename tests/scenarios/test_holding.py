@@ -119,7 +119,7 @@ async def test_given_a_zonal_shift_then_nothing_is_retired_until_it_is_over(open
             await stage.reason_is(app, "ZonalShift")
             status = await stage.status(app)
             assert status["message"] == "requests to alb-web are shifted away from us-east-1b"
-            await stage.stands_still(seen)
+            await stage.stands_still(seen, LONG_ENOUGH)
             await stage.control("DELETE", "zones/us-east-1b/shift")
             await stage.at_rest(app, "web:2")
         assert await stage.failed_requests(app, seen.begun) == {}
