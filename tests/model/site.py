@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from saferollout.act.deployments import patch_of
@@ -24,7 +24,7 @@ from saferollout.decide.decision import Decision, Move
 from saferollout.decide.observation import Observation, Pod, Policy, Target, TargetGroup, Tuning
 from saferollout.decide.phases import decide
 from saferollout.observe import records
-from saferollout.observe.vanished import KEPT_SECONDS
+from saferollout.observe.vanished import KEPT_SECONDS, gone
 from saferollout.sim.disruption import EVICTED, disrupted
 from saferollout.sim.elbv2.config import TargetGroupConfig
 from saferollout.sim.nodes import new_node
@@ -280,8 +280,7 @@ class Operator:
             pod = records.pod(change.old)
             if pod is not None:
                 now = self.site.timeline.now
-                gone = pod if pod.deleted_at is not None else replace(pod, deleted_at=now)
-                self._vanished.append((now, gone))
+                self._vanished.append((now, gone(pod, now)))
         if change.resource in (DEPLOYMENTS, REPLICA_SETS, PODS):
             self._look_in(self.site.setting.latency)
 

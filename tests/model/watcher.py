@@ -59,8 +59,9 @@ class Watcher:
         ready = condition_of(pod, "Ready")
         if is_deleting(pod) or ready is None or ready["status"] != "True":
             return False
-        address, groups = Address(pod["status"]["podIP"], PORT), self.site.world.groups.values()
-        return {group.health(address).state for group in groups} == {TargetState.HEALTHY}
+        address = Address(pod["status"]["podIP"], PORT)
+        groups = self.site.world.groups.values()
+        return all(group.health(address).state is TargetState.HEALTHY for group in groups)
 
     def _serves_by_all_that_could_be_known(self, pod: Object) -> bool:
         if self._serves(pod):

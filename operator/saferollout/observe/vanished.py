@@ -12,6 +12,11 @@ KEPT_SECONDS = 60.0
 """Loops look at least every few seconds. What is older has been seen, or nobody was there to tell."""
 
 
+def gone(pod: Pod, now: float) -> Pod:
+    """Return a pod that is no more as it was last. One that had no time to end was sent away only ``now``."""
+    return pod if pod.deleted_at is not None else replace(pod, deleted_at=now)
+
+
 class Vanished:
     """The last state of such pods, for `KEPT_SECONDS`."""
 
@@ -19,10 +24,9 @@ class Vanished:
         self._pods: deque[tuple[float, Pod]] = deque()
 
     def add(self, pod: Pod) -> None:
-        """Take note of a pod that is gone. One that was given no time to end has been sent away only now."""
+        """Take note of a pod that is gone."""
         self._drop_old()
-        gone = pod if pod.deleted_at is not None else replace(pod, deleted_at=time.time())
-        self._pods.append((time.monotonic(), gone))
+        self._pods.append((time.monotonic(), gone(pod, time.time())))
 
     def lately(self) -> tuple[Pod, ...]:
         """Return those that have not been gone for longer."""
