@@ -41,16 +41,12 @@ async def _pods(stage: Stage) -> list[Manifest]:
 
 async def pods_on(stage: Stage, nodes: Iterable[str]) -> frozenset[str]:
     """Return the names of the pods that are bound to these nodes."""
-    wanted = set(nodes)
-    return frozenset(
-        each["metadata"]["name"] for each in await _pods(stage) if each["spec"].get("nodeName") in wanted
-    )
+    return _on(await _pods(stage), nodes)
 
 
 async def to_lose_on(stage: Stage, nodes: Iterable[str]) -> frozenset[str]:
     """Return the names of those that are not on their way out already."""
-    going = {each["metadata"]["name"] for each in await _pods(stage) if _going(each)}
-    return await pods_on(stage, nodes) - going
+    return _on((each for each in await _pods(stage) if not _going(each)), nodes)
 
 
 async def busiest(stage: Stage, zone: str, but: Collection[str] = ()) -> str:
@@ -63,6 +59,11 @@ async def busiest(stage: Stage, zone: str, but: Collection[str] = ()) -> str:
     new = Counter(str(each["spec"].get("nodeName")) for each in staying if _image(each) == "web:2")
     possible = [name for name in on if name.startswith(zone) and name not in but]
     return max(possible, key=lambda name: (new[name], on[name], name))
+
+
+def _on(pods: Iterable[Manifest], nodes: Iterable[str]) -> frozenset[str]:
+    wanted = set(nodes)
+    return frozenset(each["metadata"]["name"] for each in pods if each["spec"].get("nodeName") in wanted)
 
 
 def _going(pod: Manifest) -> bool:
