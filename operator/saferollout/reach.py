@@ -20,6 +20,12 @@ from kubernetes.aio.utils import Backoff
 TIMEOUT = 10.0
 """Seconds that the API server has for its first answer."""
 
+_READ_AGAIN = Backoff(steps=4, duration=0.0, factor=1.0)
+"""A server that has too much to do says when to ask again: one read is asked so often (429, 5xx).
+
+Of a look at many things at once there would else be one too many that is refused, turn after turn.
+"""
+
 _POD_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 
@@ -33,13 +39,6 @@ class Connection:
 
     api: ApiClient
     namespace: str
-
-
-_READ_AGAIN = Backoff(steps=4, duration=0.0, factor=1.0)
-"""A server that has too much to do says when to ask again: one read is asked so often (429, 5xx).
-
-Of a look at many things at once there would else be one too many that is refused, turn after turn.
-"""
 
 
 @asynccontextmanager

@@ -52,8 +52,9 @@ class SimulatedAlarms:
     def put(self, name: str, setting: AlarmSetting) -> None:
         """Have an alarm of this name in this state. One that is in it already stays so since when it was."""
         before = self._alarms.get(name)
-        same = before is not None and before.setting.state == setting.state
-        since = before.since if before is not None and same else self._timeline.now
+        since = self._timeline.now
+        if before is not None and before.setting.state == setting.state:
+            since = before.since
         self._alarms[name] = SimulatedAlarm(name, setting, since)
 
     def remove(self, name: str) -> None:
