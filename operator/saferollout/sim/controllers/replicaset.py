@@ -5,6 +5,7 @@ After kubernetes ``pkg/controller/replicaset``. Pods without an owner are not ad
 
 from __future__ import annotations
 
+from saferollout.sim.apiserver.policies import Policies, Write
 from saferollout.sim.controllers import quotas
 from saferollout.sim.controllers.ownership import Ownership
 from saferollout.sim.controllers.queue import WorkQueue
@@ -23,6 +24,9 @@ from saferollout.sim.resources import PODS, REPLICA_SETS
 from saferollout.sim.store import ApiError, Change, Object, Store
 from saferollout.sim.timeline import Timeline
 
+_ME = "system:serviceaccount:kube-system:replicaset-controller"
+"""Whose writes they are to the API server."""
+
 _RETRY = 1.0
 """Seconds after which a pod that was refused is tried again."""
 
@@ -34,6 +38,7 @@ class ReplicaSetController:
         self._store = store
         self._timeline = timeline
         self._ownership = ownership
+        self._policies = Policies(store)
         self._queue = WorkQueue(timeline, self._reconcile)
         for each in store.list(REPLICA_SETS):
             self._queue.add(key_of(each))
@@ -67,7 +72,7 @@ class ReplicaSetController:
         surplus = len(pods) - size(replica_set)
         for _ in range(-surplus):
             try:
-                quotas.check(self._store, pod := _pod_of(replica_set))
+                self._admit(pod := _pod_of(replica_set))
             except ApiError as error:
                 self._queue.add_at(key_of(replica_set), self._timeline.now + _RETRY)
                 return error
@@ -77,6 +82,15 @@ class ReplicaSetController:
         for each in first_to_go(pods, self._related(replica_set), self._timeline.now)[:surplus]:
             self._store.delete(PODS, *key_of(each), uid=each["metadata"]["uid"])
         return None
+
+    def _admit(self, pod: Object) -> None:
+        """Let a pod through, as the API server does with whatever a controller makes.
+
+        Raises:
+            ApiError: ``Forbidden``: a policy denies it, or a quota has no room for it.
+        """
+        self._policies.check(Write(PODS, _ME, pod, old=None, dry_run=False))
+        quotas.check(self._store, pod)
 
     def _related(self, replica_set: Object) -> list[Object]:
         """All pods of the Deployment the ReplicaSet belongs to, or its own if it belongs to none."""
