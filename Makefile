@@ -32,7 +32,7 @@ lint: $(INSTALLED) ## style, types
 	$(BIN)/mypy
 
 bench: $(INSTALLED) ## what a decision costs, and what a cached pod weighs
-	$(BIN)/python -m tests.bench
+	PYTHONPATH=tests $(BIN)/python -m bench
 
 generate: $(INSTALLED) ## what is made from the models: the CRD, the tables of reasons and states
 	$(BIN)/python -m saferollout.api.crd > crds/saferollouts.yaml

@@ -45,6 +45,7 @@ class Answer:
     status: int
     body: Raw
     headers: Mapping[str, str]
+    """As often as they were sent, each: a mapping that may have a name twice."""
 
 
 @dataclass(frozen=True)

@@ -14,12 +14,12 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from saferollout import metrics
 from saferollout.leading import Election, Office, Terms
-from saferollout.loop import Parts
 from saferollout.observe.alarms import Alarms
 from saferollout.observe.cluster import Cluster
 from saferollout.observe.saferollouts import SafeRollouts
 from saferollout.observe.targets import TargetHealth
 from saferollout.options import Options
+from saferollout.parts import Parts
 from saferollout.reach import Connection, connected
 from saferollout.reminding import Reminder
 from saferollout.term import Term
@@ -76,6 +76,14 @@ def _election(connection: Connection, term: Term, options: Options) -> Election 
     if not options.elect:
         term.ends = math.inf
         return None
+    if not options.outlasts_a_takeover:
+        log.warning(
+            "a release may go on without a gate before another operator is there:"
+            " least-fence (%gs) is to be longer than lease-duration (%gs) and two renewals (%gs each)",
+            options.least_fence,
+            options.lease_duration,
+            options.renew_interval,
+        )
     terms = Terms(
         options.lease_namespace or connection.namespace,
         options.lease_name,

@@ -16,7 +16,7 @@ from saferollout.api.parsing import InvalidSpecError, parse_spec
 from saferollout.api.recall import memory_of, read_status
 from saferollout.api.report import report
 from saferollout.decide.decision import Note
-from saferollout.decide.observation import Policy
+from saferollout.decide.policy import Policy
 from saferollout.leaving import Subject, Turn, leave
 from saferollout.observe.saferollouts import SafeRollout, SafeRollouts
 

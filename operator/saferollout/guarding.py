@@ -15,7 +15,8 @@ from kubernetes.aio.client.exceptions import ApiException
 from saferollout import metrics
 from saferollout.act.requests import MERGE, PATCHED_BY
 from saferollout.api.names import GUARD_QUESTION_ANNOTATION, GUARDED, GUARDED_LABEL
-from saferollout.decide.observation import Deployment, Guard
+from saferollout.decide.observation import Guard
+from saferollout.decide.workload import Deployment
 from saferollout.refusals import sentence
 
 

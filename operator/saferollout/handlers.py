@@ -17,9 +17,10 @@ from saferollout.api.names import API_VERSION, FINALIZER, GROUP, KIND, PLURAL, V
 from saferollout.api.plain import message
 from saferollout.decide.decision import Note
 from saferollout.ending import end
-from saferollout.loop import Loop, Parts, Stopper
+from saferollout.loop import Loop, Stopper
 from saferollout.observe.saferollouts import SafeRollout
 from saferollout.options import Options
+from saferollout.parts import Parts
 from saferollout.plainly import log_plainly
 from saferollout.reach import UnreachableError
 

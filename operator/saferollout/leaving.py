@@ -20,8 +20,10 @@ from kubernetes.aio.client.exceptions import ApiException
 from saferollout.act.leaving import give_back
 from saferollout.api.reasons import Reason
 from saferollout.decide.decision import Decision, Picture, Wait
-from saferollout.decide.observation import Memory, Observation, Policy, Tuning
+from saferollout.decide.memory import Memory
+from saferollout.decide.observation import Observation
 from saferollout.decide.phases import decide
+from saferollout.decide.policy import Policy, Tuning
 from saferollout.decide.waiting import waiting_with
 from saferollout.observe.backoff import Backoff
 from saferollout.observe.listwatch import Refused

@@ -7,70 +7,35 @@ import logging
 import math
 import time
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from http import HTTPStatus
 from typing import Any, Protocol
 
 import aiohttp
-from kubernetes.aio.client import ApiClient
 from kubernetes.aio.client.exceptions import ApiException
 
 from saferollout import metrics
 from saferollout.act import deployments, pods
 from saferollout.act.saferollouts import take_off, write_status
-from saferollout.api.parsing import InvalidSpecError, ParsedSpec, parse_spec
-from saferollout.api.reasons import Reason
-from saferollout.api.recall import guard_of, memory_of, read_status
+from saferollout.api.recall import read_status
 from saferollout.api.report import report
 from saferollout.api.status import Status
-from saferollout.decide import alarms, takeovers
 from saferollout.decide.decision import Decision, Move, Note
-from saferollout.decide.observation import (
-    AlarmState,
-    Exposure,
-    Lost,
-    Memory,
-    Observation,
-    Policy,
-    Problem,
-    TargetGroup,
-)
+from saferollout.decide.observation import Observation
 from saferollout.decide.phases import decide
 from saferollout.guarding import Guarding
-from saferollout.leading import Office
-from saferollout.observe.alarms import Alarms
+from saferollout.lookout import Lookout
 from saferollout.observe.backoff import Backoff
-from saferollout.observe.cluster import Cluster
-from saferollout.observe.discovery import Found, Resolved, Ways, resolve
-from saferollout.observe.saferollouts import SafeRollout, SafeRollouts
-from saferollout.observe.snapshot import snapshot
-from saferollout.observe.targets import TargetHealth
-from saferollout.options import Options
+from saferollout.observe.saferollouts import SafeRollout
+from saferollout.parts import Parts
 from saferollout.refusals import Refusals, sentence
-from saferollout.reminding import Reminder
 
 BREATH = 0.02
 """Seconds between two turns at the least, so that a burst of changes is one look."""
 
 CATCH_UP = 2.0
 """Seconds to wait for a cache to show one's own write before looking at it again."""
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What all loops share."""
-
-    api: ApiClient
-    cluster: Cluster
-    rollouts: SafeRollouts
-    health: TargetHealth
-    alarms: Alarms
-    reminder: Reminder
-    options: Options
-    office: Office
-    questions: asyncio.Semaphore = field(default_factory=partial(asyncio.Semaphore, 4))
-    """Dry runs that are asked for at once, of all loops together."""
 
 
 class Stopper(Protocol):
@@ -113,7 +78,7 @@ class Loop:
         self._refusals = Refusals(Backoff(first=0.5, most=patience))
         self._guarding = Guarding(parts.api, parts.questions, parts.options.guard_interval)
         self._written: tuple[int, Status] | None = None
-        self._watched_since = self._looked_at = -math.inf
+        self._lookout = Lookout(parts, self._guarding, found)
 
     async def run(self, stopped: Stopper) -> None:
         """Take turn after turn until stopped or done. Nothing that goes wrong in one ends the loop."""
@@ -163,15 +128,27 @@ class Loop:
         return decision
 
     async def _decide(self, found: SafeRollout, status: Status) -> tuple[Observation, Decision]:
-        """Look and decide. What must be held at once is held on what is known: ELBv2 can take seconds."""
+        """Look and decide.
+
+        What must be held at once is held on what is known: AWS can take seconds. A step is released on what
+        is so now, not on what was so at the last poll.
+        """
         deployment = self._parts.cluster.deployment(self._namespace, self._deployment)
         if deployment is not None and not deployment.paused:
-            seen = await self._observe(found, status, asked_since=0.0)
-            decision = decide(seen)
-            if decision.change is not None and decision.change.move is Move.PAUSE:
+            seen, decision = await self._look(found, status, asked_since=0.0)
+            if decision.move is Move.PAUSE:
                 return seen, decision
         latest = time.time() - self._parts.options.poll_interval
-        seen = await self._observe(found, status, asked_since=latest)
+        seen, decision = await self._look(found, status, asked_since=latest)
+        if decision.move is Move.RELEASE:
+            return await self._look(found, status, asked_since=time.time())
+        return seen, decision
+
+    async def _look(
+        self, found: SafeRollout, status: Status, *, asked_since: float
+    ) -> tuple[Observation, Decision]:
+        """Look, and decide on what AWS was asked at ``asked_since`` (epoch seconds) or later."""
+        seen = await self._lookout.observe(found, status, asked_since=asked_since)
         return seen, decide(seen)
 
     def _status(self, found: SafeRollout) -> Status:
@@ -184,70 +161,6 @@ class Loop:
         """The newest resourceVersion of the SafeRollout that is known: the cache's, or that of our write."""
         return found.version if self._written is None else max(found.version, self._written[0])
 
-    async def _observe(self, found: SafeRollout, status: Status, *, asked_since: float) -> Observation:
-        options = self._parts.options
-        problems: list[Problem] = []
-        resolved = Resolved()
-        policy = Policy()
-        try:
-            spec = parse_spec(found.spec)
-        except InvalidSpecError as error:
-            problems.append(Problem(Reason.INVALID_SPEC, str(error)))
-        else:
-            policy = spec.policy
-            resolved = self._resolve(spec)
-            problems += resolved.problems
-        holder = self._parts.rollouts.holder(found.namespace, self._deployment)
-        if holder is not None and holder.uid != found.uid:
-            problems.append(_already_wrapped(holder))
-        deployment = self._parts.cluster.deployment(found.namespace, self._deployment)
-        guard = await self._guarding.of(deployment, guard_of(status))
-        begun = Observation(
-            now=time.time(),
-            name=found.name,
-            policy=policy,
-            tuning=options.tuning,
-            memory=_remembered(status, found.generation),
-            problems=tuple(problems),
-            asked=found.asked,
-            guard=guard,
-        )
-        groups, states = await asyncio.gather(
-            self._ask_for_targets(resolved, asked_since),
-            self._ask_for_alarms(begun, asked_since),
-        )
-        now = time.time()
-        if now - self._looked_at > options.tuning.stale_after:
-            self._watched_since = now
-        self._looked_at = now
-        begun = replace(
-            begun, now=now, target_groups=groups, alarms=states, watched_since=self._watched_since
-        )
-        return snapshot(self._parts.cluster, found.namespace, self._deployment, begun)
-
-    async def _ask_for_targets(self, resolved: Resolved, asked_since: float) -> tuple[TargetGroup, ...]:
-        arns = [each.arn for each in resolved.groups]
-        roles = {each.arn: each.role for each in resolved.groups if each.role is not None}
-        answers = await self._parts.health.ask(arns, not_before=asked_since, roles=roles)
-        return tuple(map(Found.answered, resolved.groups, answers))
-
-    async def _ask_for_alarms(self, begun: Observation, asked_since: float) -> tuple[AlarmState, ...]:
-        if not begun.policy.alarms:
-            return ()
-        seen = snapshot(self._parts.cluster, self._namespace, self._deployment, begun)
-        names = [each.name for each in seen.policy.alarms] if alarms.awaited(seen) else []
-        return await self._parts.alarms.ask(names, not_before=asked_since)
-
-    def _resolve(self, spec: ParsedSpec) -> Resolved:
-        cluster = self._parts.cluster
-        deployment = cluster.deployment(self._namespace, self._deployment)
-        if deployment is None:
-            return Resolved()
-        running = (each for each in cluster.replica_sets(deployment) if each.replicas)
-        revisions = (deployment.labels, *(each.labels for each in running))
-        ways = Ways(cluster.services(self._namespace), cluster.bindings(self._namespace))
-        return resolve(spec.target_groups, revisions, ways)
-
     async def _act(
         self, decision: Decision, seen: Observation, found: SafeRollout, status: Status, wake: asyncio.Event
     ) -> None:
@@ -258,7 +171,7 @@ class Loop:
         api, left = self._parts.api, decision
         tell = partial(self._tell, self._refusals.told_of(decision, seen), seen, found, status)
         change = partial(self._change, decision, seen, wake)
-        urgent = decision.change is not None and decision.change.move is Move.PAUSE
+        urgent = decision.move is Move.PAUSE
         try:
             if decision.costs:
                 versions = self._parts.cluster.versions(seen.pods)
@@ -293,8 +206,8 @@ class Loop:
                 self._parts.api, self._namespace, self._name, told, self._version(found)
             )
             self._written = version, told
-            _count(seen.memory.exposure, decision.memory.exposure)
-            _count_lost(seen.memory.lost, decision.memory.lost)
+            metrics.count_retired(seen.memory.exposure, decision.memory.exposure)
+            metrics.count_lost(seen.memory.lost, decision.memory.lost)
             metrics.UNCHOSEN.inc(decision.unchosen)
             self._log.info("%s: %s", decision.reason, decision.message)
 
@@ -320,33 +233,6 @@ class Loop:
                 wake.set()
                 return
             await _first_of(wake.wait(), within=min(missing, 0.1))
-
-
-def _count(before: Exposure, after: Exposure) -> None:
-    """Add to the metrics what the status has more of than before; a new rollout begins at nothing."""
-    begun = before if after.pods >= before.pods else Exposure()
-    metrics.RETIRED.inc(after.pods - begun.pods)
-    metrics.EXPOSURE.inc(max(0, after.seconds - begun.seconds))
-
-
-def _count_lost(before: Iterable[Lost], after: Iterable[Lost]) -> None:
-    """Add to the metrics the pods that were lost since; a new rollout begins at none."""
-    known = {each.by: each.pods for each in before}
-    for each in after:
-        metrics.LOST.labels(each.by).inc(max(0, each.pods - known.get(each.by, 0)))
-
-
-def _remembered(status: Status, generation: int) -> Memory:
-    """What the status remembers; who wrote which field is no more of interest when the spec is another."""
-    memory = memory_of(status)
-    return memory if status.observed_generation == generation else takeovers.forget(memory)
-
-
-def _already_wrapped(holder: SafeRollout) -> Problem:
-    return Problem(
-        Reason.DEPLOYMENT_ALREADY_WRAPPED,
-        f"saferollout/{holder.name} has this Deployment already: delete one of the two",
-    )
 
 
 async def _first_of(*awaitables: Awaitable[object], within: float) -> None:

@@ -7,7 +7,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from saferollout.decide.observation import Tuning
+from saferollout.decide.policy import Tuning
 
 PREFIX = "SAFEROLLOUT_"
 
@@ -46,8 +46,8 @@ class Options(BaseModel):
     lease_duration: int = Field(
         default=10,
         ge=1,
-        description="Seconds after which others may have the Lease of an operator that has died. It is to be"
-        " less than least-fence.",
+        description="Seconds after which others may have the Lease of an operator that has died. With two"
+        " renewals it is to be less than least-fence.",
     )
     renew_deadline: float = Field(
         default=6.0, gt=0.0, description="Seconds after which an operator that cannot renew its Lease ends."
@@ -95,6 +95,11 @@ class Options(BaseModel):
     def tuning(self) -> Tuning:
         """What decisions need of it. An answer counts for three polls."""
         return Tuning(self.least_fence, self.settle, stale_after=3 * self.poll_interval)
+
+    @property
+    def outlasts_a_takeover(self) -> bool:
+        """Whether a release is fenced until another operator is there, should the one that made it die."""
+        return self.lease_duration + 2 * self.renew_interval < self.least_fence
 
     @property
     def patience(self) -> float:

@@ -66,7 +66,7 @@ async def connected(
 async def _by_kubeconfig(configuration: Configuration, path: Path | None, context: str | None) -> str | None:
     """Configure from a kubeconfig and return its context's namespace, ``None`` if there is no kubeconfig."""
     try:
-        loader = await config.load_kube_config(  # type: ignore[no-untyped-call] # as it ships
+        loader = await config.load_kube_config(
             config_file=str(path) if path else os.environ.get("KUBECONFIG"),
             context=context,
             client_configuration=configuration,
@@ -80,7 +80,7 @@ async def _by_kubeconfig(configuration: Configuration, path: Path | None, contex
 
 def _by_service_account(configuration: Configuration) -> str:
     try:
-        config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call] # as it ships
+        config.load_incluster_config(client_configuration=configuration)
     except config.ConfigException as error:
         raise UnreachableError("no cluster is known: set KUBECONFIG") from error
     return _POD_NAMESPACE.read_text().strip()

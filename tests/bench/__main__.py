@@ -1,4 +1,4 @@
-"""What it costs: ``python -m tests.bench``. It prints numbers, and judges none of them."""
+"""What it costs: ``make bench``. It prints numbers, and judges none of them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
-from tests.bench import caches, decisions, requests
+
+from bench import caches, decisions, requests
 
 _MIB = 2**20
 

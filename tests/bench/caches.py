@@ -11,15 +11,15 @@ from pathlib import Path
 
 import orjson
 from kubernetes.aio.client import ApiClient
-from tests.bench.pods import pod
-from tests.bench.process import operator
-from tests.served_cluster import served_cluster
 
+from bench.pods import pod
+from bench.process import operator
 from saferollout.api.crd import custom_resource_definition
 from saferollout.observe import records
 from saferollout.observe.cluster import Cluster
 from saferollout.sim.resources import PODS
 from saferollout.sim.store import Object, Store
+from served_cluster import served_cluster
 
 COUNT = 2000
 """Pods in the cluster, ten to a ReplicaSet."""

@@ -7,12 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from kubernetes.aio.client import ApiClient
-from tests.unit.decide.given import releasable, with_states
 
-from saferollout.decide.observation import Observation, Policy
+from saferollout.decide.observation import Observation
 from saferollout.decide.phases import decide
+from saferollout.decide.policy import Policy
 from saferollout.observe.cluster import Cluster
 from saferollout.observe.snapshot import snapshot
+from unit.decide.given import releasable, with_states
 
 SIZES = (10, 100, 1000)
 """Pods of the Deployment."""

@@ -13,15 +13,15 @@ from pathlib import Path
 import aiohttp
 from aiohttp import web
 from aiohttp.typedefs import Handler
-from tests.bench.process import Operator, operator
-from tests.scenarios.manifests import App, Manifest, target_group, world
 
+from bench.process import Operator, operator
 from saferollout.api.crd import custom_resource_definition
 from saferollout.sim.apiserver.kubeconfig import write_kubeconfig
 from saferollout.sim.apiserver.server import ApiServer
 from saferollout.sim.loopback import serving
 from saferollout.sim.serve import elb_application
 from saferollout.sim.world import World
+from scenarios.manifests import App, Manifest, target_group, world
 
 _REST_SECONDS = 8.0
 

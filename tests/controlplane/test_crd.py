@@ -161,7 +161,7 @@ ZONES = {
     "order": "Balanced",
     "bake": "0s",
 }
-DEFAULTS = {
+DEFAULTS: dict[str, Any] = {
     "deploymentRef": {"name": "web"},
     "targetGroups": [{"arn": ARN}],
     "step": {"maxSurge": 1, "maxUnavailable": 0, "growth": 1},

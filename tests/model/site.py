@@ -20,9 +20,12 @@ from saferollout.api.names import (
 )
 from saferollout.api.recall import memory_of, read_status
 from saferollout.api.report import report, to_json
+from saferollout.decide.answers import Target, TargetGroup
 from saferollout.decide.decision import Decision, Move
-from saferollout.decide.observation import Observation, Pod, Policy, Target, TargetGroup, Tuning
+from saferollout.decide.observation import Observation
 from saferollout.decide.phases import decide
+from saferollout.decide.policy import Policy, Tuning
+from saferollout.decide.workload import Pod
 from saferollout.observe import records
 from saferollout.observe.vanished import KEPT_SECONDS, gone
 from saferollout.sim.disruption import EVICTED, disrupted
@@ -32,6 +35,8 @@ from saferollout.sim.objects import is_deleting
 from saferollout.sim.resources import DEPLOYMENTS, NODES, PODS, REPLICA_SETS, SERVICES
 from saferollout.sim.store import ApiError, Change, Object
 from saferollout.sim.target_group_bindings import TARGET_GROUP_BINDINGS
+from saferollout.sim.timeline import Event
+from saferollout.sim.workload import READY
 from saferollout.sim.world import World, WorldConfig
 
 START = 1_800_000_000.0
@@ -107,7 +112,7 @@ class Site:
         )
         self.operator = Operator(self)
 
-    def _room(self) -> dict[str, int]:
+    def _room(self) -> dict[str, Any]:
         """How many nodes there are, and how large they are."""
         if not self.setting.full:
             return {}
@@ -200,6 +205,18 @@ class Site:
             self.store.update_status(PODS, disrupted(pod, EVICTED, self.timeline.now))
             self.store.delete(PODS, NAMESPACE, name)
 
+    def fall_ill(self, pod: str, seconds: float) -> None:
+        """Have a pod answer nobody for so long."""
+        self._set_ready(pod, "never")
+        self.timeline.at(self.timeline.now + seconds, lambda: self._set_ready(pod, None))
+
+    def _set_ready(self, pod: str, to: str | None) -> None:
+        try:
+            found = self.store.get(PODS, NAMESPACE, pod)
+        except ApiError:
+            return  # It has gone in the meantime.
+        self.store.update(PODS, merged(found, {"metadata": {"annotations": {READY: to}}}))
+
     def uncordon(self, node: str) -> None:
         """Let pods on the node again."""
         self._set_unschedulable(node, to=False)
@@ -250,7 +267,7 @@ class Operator:
         self.decisions: list[Decision] = []
         self.releases = 0
         self.die_after: int | None = None
-        self._due = None
+        self._due: Event | None = None
         self._tuning = Tuning(least_fence=3.0, settle=0.5, stale_after=3 * site.setting.poll)
         self._answers: dict[str, TargetGroup] = {}
         self._read_before: dict[str, tuple[str, Any]] = {}

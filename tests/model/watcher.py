@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from model.site import NAMESPACE, PORT, Site
 from saferollout.decide import steps
-from saferollout.decide.observation import TargetState
+from saferollout.decide.answers import TargetState
 from saferollout.sim.elbv2.health import Address
 from saferollout.sim.elbv2.target_group import Target
 from saferollout.sim.objects import condition_of, is_deleting, labels_of

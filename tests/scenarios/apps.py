@@ -7,7 +7,7 @@ from typing import Any
 
 from saferollout.sim.elbv2.config import TargetGroupConfig
 from saferollout.sim.world import WorldConfig
-from scenarios.manifests import App, target_group, world
+from scenarios.manifests import App, Manifest, target_group, world
 from scenarios.stage import Stage
 
 
@@ -29,7 +29,9 @@ class Apps:
         return App(name=name, groups=(name,), **(self._usual | settings))
 
 
-async def wrapped(stage: Stage, app: App, **spec: Any) -> None:
-    """Install the app and its SafeRollout."""
+async def wrapped(stage: Stage, app: App, **spec: Any) -> Manifest:
+    """Install the app and its SafeRollout; return the spec of the Deployment as it was before that."""
     await stage.install(app)
+    before = await stage.deployment(app)
     await stage.wrap(app, **spec)
+    return before

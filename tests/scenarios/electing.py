@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncio.subprocess import Process
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import aiohttp
 
 from controlplane.plane import free_port
-from scenarios.stage import Process, Stage
+from scenarios.stage import Stage
 
 LEASE, AT_HOME = "saferollout", "saferollout-system"
 

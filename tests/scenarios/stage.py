@@ -9,7 +9,7 @@ import signal
 import sys
 import time
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -120,6 +120,17 @@ class Stage:
         await self.start_operator()
         await self.wrap(app, **spec)
 
+    async def patch(
+        self, kind: str, name: str, content: Mapping[str, Any], *how: str, check: bool = True
+    ) -> None:
+        """Write a part of an object, as a JSON merge patch; ``how`` are more options of ``kubectl patch``."""
+        options = ("--type=merge", "--patch", json.dumps(content), *how)
+        await self.kubectl("patch", kind, name, *options, check=check)
+
+    async def set_paused(self, app: App, *, to: bool) -> None:
+        """Write ``spec.paused`` of the SafeRollout."""
+        await self.patch("saferollout", app.name, {"spec": {"paused": to}})
+
     async def set_image(self, app: App, image: str) -> None:
         """Change the image."""
         await self.kubectl("set", "image", f"deployment/{app.name}", f"web={image}")
@@ -150,7 +161,7 @@ class Stage:
         group, version, plural = _WATCHED[kind]
         objects = CustomObjectsApi(self.api)
         try:
-            found = await objects.get_namespaced_custom_object(group, version, NAMESPACE, plural, name)
+            found: Any = await objects.get_namespaced_custom_object(group, version, NAMESPACE, plural, name)
         except ApiException as error:
             raise AssertionError(f"get {kind}/{name}: {error.status} {error.reason}") from error
         return dict(found)
@@ -259,8 +270,30 @@ class Stage:
     async def standing(self) -> str:
         """Return how things stand, for whoever reads a failure."""
         what = await self.kubectl("get", "sro,deploy,rs,pods,events", "-o", "wide", check=False)
-        logs = [path.read_text()[-3000:] for path in sorted(self.directory.glob("operator-*.log"))]
-        return "\n".join([what, *logs[-1:]])
+        return "\n".join([what, *(log[-3000:] for log in self.logs[-1:])])
+
+    @property
+    def logs(self) -> list[str]:
+        """What the operators have logged, each by itself."""
+        return [path.read_text() for path in sorted(self.directory.glob("operator-*.log"))]
+
+    def complaints(self) -> Iterator[str]:
+        """Yield lines of the operators' logs that only an error of their own writes."""
+        for log in self.logs:
+            for line in log.splitlines():
+                if "Traceback" in line or "a turn failed" in line:
+                    yield line
+
+    async def saferollout(self, *arguments: str) -> tuple[int, str]:
+        """Run a command of ours as a user does, who has no way into AWS; return its exit code and words."""
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "saferollout", *arguments),
+            stdout=PIPE,
+            stderr=PIPE,
+            env={name: value for name, value in self.environment.items() if not name.startswith("AWS_")},
+        )
+        out, error = await process.communicate()
+        return process.returncode or 0, out.decode() + error.decode()
 
     # --- the operator
 

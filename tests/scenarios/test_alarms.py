@@ -80,7 +80,7 @@ async def test_given_rollback_when_an_alarm_fires_in_the_last_bake_then_the_revi
 
             async def only_new() -> bool:
                 found = await stage.status(APP)
-                return found["reason"] == "Baking" and found["summary"]["step"] == "3/3"
+                return (found["reason"], found["summary"]["step"]) == ("Baking", "3/3")
 
             await stage.until(only_new, "the last step bakes", within=90)
             await stage.alarm(ALARM, "ALARM", reason=WHY)
@@ -102,6 +102,25 @@ async def test_when_an_alarm_has_too_few_data_then_it_counts_as_its_user_says(op
                 "alarm strict is in INSUFFICIENT_DATA, which counts as ALARM: strict had no data"
             )
             await stage.alarm("strict", "OK")
+
+
+async def test_when_an_alarms_reason_would_steer_a_terminal_then_whoever_tells_of_it_tells_it_plainly(
+    opened: Opening,
+) -> None:
+    steering = "\x1b[2J\x1b[31mcrossed\r\nNormal  RolloutCompleted \u202egnihton"
+    async with opened(world(target_group("web"))) as stage:
+        await stage.alarm(ALARM, "OK")
+        async with rolling(stage, APP, {"name": ALARM}) as seen:
+            await stage.alarm(ALARM, "ALARM", reason=steering)
+            message = await nothing_goes(stage, APP, seen, "AlarmFiring")
+            assert message.endswith("is in ALARM:  [2J [31mcrossed  Normal  RolloutCompleted  gnihton")
+            _, shown = await stage.saferollout("watch", APP.name, "--once")
+            events = "".join(each.message for each in await stage.events(APP))
+            for each in (events, shown, "".join(stage.logs)):
+                assert "gnihton" in each
+                assert not {"\x1b", "\r", "\u202e"} & set(each)
+                assert "\nNormal" not in each
+            await stage.alarm(ALARM, "OK")
 
 
 async def test_when_an_alarm_does_not_exist_then_the_rollout_waits_for_it_and_says_so(

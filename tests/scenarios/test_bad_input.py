@@ -13,7 +13,7 @@ import pytest
 from saferollout.api.crd import custom_resource_definition
 from scenarios.conftest import Opening
 from scenarios.door import door
-from scenarios.manifests import App, target_group, world
+from scenarios.manifests import App, Manifest, target_group, world
 from scenarios.stage import Stage
 from scenarios.told import Told, deployed, named, reason_of, set_strategy, untouched, without_rules
 
@@ -102,7 +102,7 @@ async def test_given_two_saferollouts_then_the_older_has_the_deployment_until_it
     assert await stage.deployment(app) == before
 
 
-TROUBLES = {
+TROUBLES: dict[str, tuple[Manifest, Told]] = {
     "denied": ({"error": "AccessDenied"}, Told("AccessDenied", "allow the operator's IAM role elastic")),
     "expired": ({"error": "ExpiredToken"}, Told("NoCredentials", "give the operator's service account")),
     "throttled": ({"error": "Throttling"}, Told("Throttled", "nothing, it is asked again", stalled=False)),
@@ -194,7 +194,7 @@ async def test_given_a_spec_that_cannot_be_meant_then_kubectl_is_told_so(
     assert "NotFound" in await stage.kubectl("get", "saferollout", app.name, check=False)
 
 
-STORED = {
+STORED: dict[str, Manifest] = {
     'spec.step.maxSurge is "150%": write 0 or more pods, or a percent from 0% to 100% such as 50%': {
         "step": {"maxSurge": "150%"}
     },

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from scenarios.apps import Apps
+from scenarios.apps import Apps, wrapped
 from scenarios.leaving import delete, given_back, midway, without_trace
 from scenarios.manifests import App, Manifest
 from scenarios.stage import Stage
@@ -30,9 +30,7 @@ async def test_when_the_saferollout_is_deleted_at_rest_then_the_deployment_is_as
     stage: Stage, on_delete: str
 ) -> None:
     app = an_app(replicas=2)
-    await stage.install(app)
-    before = await stage.deployment(app)
-    await stage.wrap(app, onDelete=on_delete)
+    before = await wrapped(stage, app, onDelete=on_delete)
     async with stage.observed(app):
         await delete(stage, app)
         await given_back(stage, app, before)
@@ -42,9 +40,7 @@ async def test_given_keep_paused_when_it_is_deleted_in_mid_rollout_then_all_stan
     stage: Stage,
 ) -> None:
     app = an_app(replicas=4)
-    await stage.install(app)
-    before = await stage.deployment(app)
-    await stage.wrap(app, onDelete="KeepPaused")
+    before = await wrapped(stage, app, onDelete="KeepPaused")
     async with stage.observed(app) as seen:
         await midway(stage, app)
         half = await sizes(stage, app)
@@ -61,13 +57,24 @@ async def test_given_keep_paused_when_it_is_deleted_in_mid_rollout_then_all_stan
     await given_back(stage, app, before)
 
 
+async def test_given_three_revisions_when_it_is_deleted_then_no_replica_set_keeps_a_trace(
+    stage: Stage,
+) -> None:
+    app = an_app(replicas=4, spec={"minReadySeconds": 1})
+    before = await wrapped(stage, app)
+    await stage.set_image(app, "web:2")
+    await stage.step_is(app, 2)
+    await stage.set_image(app, "web:3")
+    await stage.step_is(app, 1)
+    await delete(stage, app)
+    await given_back(stage, app, before)
+
+
 async def test_given_keep_paused_when_it_is_deleted_in_the_last_batch_then_it_says_that_nothing_holds_it(
     stage: Stage,
 ) -> None:
     app = an_app(replicas=1)
-    await stage.install(app)
-    before = await stage.deployment(app)
-    await stage.wrap(app, onDelete="KeepPaused")
+    before = await wrapped(stage, app, onDelete="KeepPaused")
     await stage.set_image(app, "web:2")
     await stage.reason_is(app, "WaitingForHealth")
     await delete(stage, app)
@@ -88,9 +95,7 @@ async def test_given_an_aws_that_does_not_answer_when_it_is_deleted_in_mid_rollo
     stage: Stage, fault: str
 ) -> None:
     app = an_app(replicas=2)
-    await stage.install(app)
-    before = await stage.deployment(app)
-    await stage.wrap(app)
+    before = await wrapped(stage, app)
     await stage.set_image(app, "web:2")
     await stage.step_is(app, 1)
     rule = {"silent": True} if fault == "silent" else {"error": fault}
@@ -106,8 +111,7 @@ async def test_when_the_deployment_is_deleted_in_mid_rollout_and_made_anew_then_
     stage: Stage, cascade: str
 ) -> None:
     app = an_app(replicas=3)
-    await stage.install(app)
-    await stage.wrap(app)
+    await wrapped(stage, app)
     await midway(stage, app)
     await stage.kubectl("delete", "deployment", app.name, f"--cascade={cascade}", "--timeout=30s")
     await stage.reason_is(app, "DeploymentNotFound")
@@ -128,9 +132,7 @@ async def test_when_the_deployment_is_orphaned_in_mid_rollout_and_made_anew_then
     stage: Stage, image: str
 ) -> None:
     app = an_app(replicas=3)
-    await stage.install(app)
-    before = await stage.deployment(app)
-    await stage.wrap(app)
+    before = await wrapped(stage, app)
     async with stage.observed(app) as seen:
         seen.expects_breaches = True
         await midway(stage, app)
@@ -145,8 +147,7 @@ async def test_when_the_deployment_is_orphaned_in_mid_rollout_and_made_anew_then
 
 async def test_when_the_deployment_is_deleted_at_rest_then_so_can_be_its_saferollout(stage: Stage) -> None:
     app = an_app(replicas=1)
-    await stage.install(app)
-    await stage.wrap(app)
+    await wrapped(stage, app)
     await stage.kubectl("delete", "deployment", app.name, "--timeout=30s")
     await delete(stage, app)
 

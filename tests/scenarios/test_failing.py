@@ -97,6 +97,41 @@ async def test_given_a_quota_without_room_then_that_is_the_cause_and_with_room_i
         await stage.at_rest(app, "web:2", within=90)
 
 
+async def test_given_a_policy_that_denies_the_new_pods_then_that_is_the_cause_and_without_it_it_goes_on(
+    stage: Stage,
+) -> None:
+    app = an_app()
+    await wrapped(stage, app)
+    policy, binding = denying(app)
+    async with stage.observed(app):
+        await stage.apply(policy, binding)
+        pod = ("run", "probe", "--image=web:1", f"--labels=app={app.name}", "--dry-run=server")
+
+        async def in_force() -> bool:
+            return "denied request: not today" in await stage.kubectl(*pod, check=False)
+
+        await stage.until(in_force, "the policy is in force", within=20)
+        await stage.set_image(app, "web:2")
+        await stage.reason_is(app, "HealthTimeout", within=30)
+        assert "denied request: not today" in (await stage.status(app))["message"]
+        await stage.kubectl("delete", "validatingadmissionpolicybinding,validatingadmissionpolicy", app.name)
+        await stage.at_rest(app, "web:2", within=90)
+
+
+def denying(app: App) -> tuple[Manifest, Manifest]:
+    """A policy that lets no pod of the app in any more, and its binding."""
+    pods = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}
+    meant = {"resourceRules": [pods], "objectSelector": {"matchLabels": {"app": app.name}}}
+    validations = [{"expression": "false", "message": "not today"}]
+    group = {"apiVersion": "admissionregistration.k8s.io/v1", "metadata": {"name": app.name}}
+    policy = {"failurePolicy": "Fail", "matchConstraints": meant, "validations": validations}
+    binding = {"policyName": app.name, "validationActions": ["Deny"]}
+    return (
+        {**group, "kind": "ValidatingAdmissionPolicy", "spec": policy},
+        {**group, "kind": "ValidatingAdmissionPolicyBinding", "spec": binding},
+    )
+
+
 async def test_given_rollback_when_a_revision_fails_then_the_one_before_comes_back_and_it_is_not_tried_again(
     stage: Stage,
 ) -> None:
@@ -135,8 +170,8 @@ async def test_given_rollback_when_pods_fail_in_the_last_bake_then_the_revision_
 
         async def last_bake() -> bool:
             status = await stage.status(app)
-            done = status["replicas"]["updated"] == 3 and status["replicas"]["serving"] == 3
-            return done and status["reason"] == "Baking" and status["summary"]["step"] == "1/1"
+            sizes = status["replicas"]["updated"], status["replicas"]["serving"]
+            return (*sizes, status["reason"], status["summary"]["step"]) == (3, 3, "Baking", "1/1")
 
         await stage.until(last_bake, "it bakes for the last time", within=60)
 

@@ -54,12 +54,6 @@ async def is_paused(stage: Stage, app: App) -> bool:
     return bool((await stage.deployment(app)).get("paused"))
 
 
-async def held_by_spec(stage: Stage, app: App, *, to: bool) -> None:
-    """Write ``spec.paused`` of the SafeRollout."""
-    patch = json.dumps({"spec": {"paused": to}})
-    await stage.kubectl("patch", "saferollout", app.name, "--type=merge", "--patch", patch)
-
-
 async def test_given_a_guard_then_the_deployment_at_rest_is_exactly_the_users_before_and_after_a_rollout(
     stage: Stage,
 ) -> None:
@@ -159,11 +153,11 @@ async def test_given_the_strict_policy_when_somebody_resumes_in_mid_rollout_then
         async with stage.observed(app):
             await stage.set_image(app, "web:2")
             await stage.step_is(app, 1)
-            await held_by_spec(stage, app, to=True)  # between two releases, for as long as kubectl takes
+            await stage.set_paused(app, to=True)  # between two releases, for as long as kubectl takes
             await stage.reason_is(app, "PausedBySpec")
             said = await stage.kubectl("rollout", "resume", f"deployment/{app.name}", check=False)
             assert "write spec.paused of the SafeRollout" in said
-            await held_by_spec(stage, app, to=False)
+            await stage.set_paused(app, to=False)
             await stage.at_rest(app, "web:2")
         await stage.set_image(app, "web:3")
         await stage.step_is(app, 1)

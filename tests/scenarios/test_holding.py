@@ -88,6 +88,8 @@ async def test_given_new_pods_that_land_elsewhere_then_the_last_pod_of_a_zone_st
             await asyncio.sleep(LONG_ENOUGH)
             zones = {each["name"]: each["serving"] for each in (await stage.status(app))["zones"]}
             assert zones["us-east-1a"] >= 1
+        await stage.patch("saferollout", app.name, {"spec": {"zones": {"minHealthy": 0}}})
+        await stage.at_rest(app, "web:2")
 
 
 async def test_every_wait_is_named_within_a_poll_and_says_since_when(opened: Opening) -> None:
@@ -123,6 +125,24 @@ async def test_given_a_zonal_shift_then_nothing_is_retired_until_it_is_over(open
             await stage.control("DELETE", "zones/us-east-1b/shift")
             await stage.at_rest(app, "web:2")
         assert await stage.failed_requests(app, seen.begun) == {}
+
+
+async def test_what_has_changed_since_the_last_poll_is_known_before_a_step_is_released(
+    opened: Opening,
+) -> None:
+    app = App(replicas=1, groups=("alb-web",))
+    async with opened(world(target_group("alb-web"), zones=("us-east-1a",))) as stage:
+        await stage.install(app)
+        await stage.start_operator("--poll-interval", "6")
+        await stage.wrap(app, gates={"bake": "3s"})
+        async with stage.observed(app) as seen:
+            await stage.set_image(app, "web:2")
+            await stage.reason_is(app, "Baking")  # three seconds to the release, and six to the next poll
+            await stage.control("PUT", "zones/us-east-1a/shift")
+            await stage.stands_still(seen, LONG_ENOUGH)
+            await stage.reason_is(app, "ZonalShift")
+            await stage.control("DELETE", "zones/us-east-1a/shift")
+            await stage.at_rest(app, "web:2")
 
 
 async def test_given_a_zone_that_the_load_balancer_lacks_then_the_message_says_so(opened: Opening) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import json
 import os
 import unicodedata
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from random import Random
 from typing import Any
@@ -22,14 +22,14 @@ from saferollout.api.plain import MOST_ADVISED
 from scenarios.conftest import Opening
 from scenarios.manifests import NAMESPACE, App, target_group, world
 from scenarios.stage import Stage
-from unit.hostile import annotations, specs, statuses
+from unit.hostile import annotation_texts, specs, statuses
 
 pytestmark = pytest.mark.long
 
 EDITS = int(os.environ.get("SAFEROLLOUT_EDITS", "300"))
 VICTIM = App(name="victim", replicas=2, min_healthy=0, groups=("victim",), spread=False)
 NEIGHBOUR = App(name="neighbour", replicas=3, groups=("web",))
-MERGE = {"_content_type": "application/merge-patch+json"}
+MERGE: dict[str, Any] = {"_content_type": "application/merge-patch+json"}
 
 Edit = tuple[Any, Any, str, str]
 
@@ -46,7 +46,7 @@ def generated(count: int) -> list[Edit]:
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
-    @given(specs, statuses, annotations, annotations)
+    @given(specs, statuses, annotation_texts, annotation_texts)
     def keep(spec: Any, status: Any, ledger: str, action: str) -> None:
         found.append((spec, status, ledger, action))
 
@@ -107,7 +107,7 @@ async def test_given_hundreds_of_hostile_edits_then_the_operator_lives_and_a_nei
         assert vandal.taken + vandal.refused == EDITS
         assert vandal.taken > EDITS / 4, "the API server let too few in for this to say anything"
         assert operator.returncode is None
-        assert list(complaints(stage)) == []
+        assert list(stage.complaints()) == []
         for line in await messages(stage):
             assert not any(unicodedata.category(each)[0] == "C" for each in line), line
             assert len(line.encode()) <= MOST_ADVISED
@@ -131,14 +131,6 @@ async def at_work(vandal: Vandal) -> AsyncIterator[None]:
         yield
     finally:
         await working
-
-
-def complaints(stage: Stage) -> Iterator[str]:
-    """Lines of the operator's log that only an error of its own writes."""
-    for path in stage.directory.glob("operator-*.log"):
-        for line in path.read_text().splitlines():
-            if "Traceback" in line or "a turn failed" in line:
-                yield line
 
 
 async def messages(stage: Stage) -> list[str]:

@@ -161,9 +161,8 @@ async def test_given_a_lease_that_somebody_else_has_taken_then_the_leader_ends_b
         await stage.install(APP)
         first = await candidate(stage)
         await stage.wrap(APP)
-        patch = '{"spec": {"holderIdentity": "somebody"}}'
-        at = ("lease", LEASE, "--namespace", AT_HOME)
-        await stage.kubectl("patch", *at, "--type=merge", "--patch", patch)
+        taken = {"spec": {"holderIdentity": "somebody"}}
+        await stage.patch("lease", LEASE, taken, "--namespace", AT_HOME)
         assert await asyncio.wait_for(first.process.wait(), 60) == 1
         assert (await held(stage)).holder == "somebody"
 

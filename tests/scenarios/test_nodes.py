@@ -84,8 +84,7 @@ async def join(stage: Stage, name: str, zone: str) -> None:
         "spec": {"holderIdentity": name, "leaseDurationSeconds": 40},
     }
     await stage.apply(lease, node)
-    status = json.dumps({"status": node["status"]})
-    await stage.kubectl("patch", "node", name, "--subresource=status", "--type=merge", "--patch", status)
+    await stage.patch("node", name, {"status": node["status"]}, "--subresource=status")
 
 
 async def drain(stage: Stage, node: str) -> str:

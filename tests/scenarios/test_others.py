@@ -41,8 +41,7 @@ async def scale(stage: Stage, app: App, replicas: int) -> None:
 
 def moves(stage: Stage, app: App) -> Counter[str]:
     """Return how often operators have written the Deployment, by move, as their logs say."""
-    logs = (path.read_text() for path in stage.directory.glob("operator-*.log"))
-    return Counter(re.findall(rf"(\w+) deployment/{app.name}$", "\n".join(logs), re.MULTILINE))
+    return Counter(re.findall(rf"(\w+) deployment/{app.name}$", "\n".join(stage.logs), re.MULTILINE))
 
 
 class GitOps:
@@ -132,9 +131,7 @@ async def test_when_it_is_scaled_to_nothing_at_any_step_and_back_then_it_is_comp
     stage: Stage, step: int
 ) -> None:
     app = an_app(replicas=3)
-    await stage.install(app)
-    before = await stage.deployment(app)
-    await stage.wrap(app)
+    before = await wrapped(stage, app)
     await stage.set_image(app, "web:2")
     if step:
         await stage.step_is(app, step)
@@ -181,10 +178,7 @@ async def test_when_it_is_undone_at_rest_then_that_is_a_rollout_and_the_users_st
     async with stage.observed(app):
         await stage.set_image(app, "web:2")
         await stage.at_rest(app, "web:2")
-        await stage.kubectl(
-            *("patch", "deployment", app.name, "--type=merge", "--patch"),
-            yaml.safe_dump({"spec": {"strategy": HALF}}),
-        )
+        await stage.patch("deployment", app.name, {"spec": {"strategy": HALF}})
         await stage.until(lambda: _surge_is(stage, app, 1), "the strategy is the operator's again", within=5)
         await stage.kubectl("rollout", "undo", f"deployment/{app.name}")
         await stage.at_rest(app, "web:1")
@@ -239,9 +233,7 @@ async def test_when_the_ledger_is_pruned_midway_then_it_goes_on_and_all_is_given
     stage: Stage, step: int
 ) -> None:
     app = an_app(replicas=2, spec={"minReadySeconds": 1})
-    await stage.install(app)
-    before = await stage.deployment(app)
-    await stage.wrap(app)
+    before = await wrapped(stage, app)
     async with stage.observed(app):
         await stage.set_image(app, "web:2")
         await stage.step_is(app, step)
@@ -274,6 +266,7 @@ async def test_given_a_gitops_tool_that_syncs_all_the_time_then_nobody_fights(
     before = await stage.deployment(app)
     async with gitops(stage, app, how) as tool:
         await stage.apply(app.rollout())
+        await stage.reason_is(app, "Complete", within=30)  # before it is adopted all is quiet as well
         await _quiet(stage, app, seconds=2 * SYNC, within=30)
         # A strategy that is left to the tool lets Kubernetes act by it until the operator has paused.
         spared = 1 if "strategy" in MANIFESTS[manifest] else 0

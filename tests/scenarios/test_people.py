@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Set
 
 import pytest
@@ -29,12 +28,6 @@ async def rollout(stage: Stage, verb: str, app: App) -> None:
     await stage.kubectl("rollout", verb, f"deployment/{app.name}")
 
 
-async def set_paused(stage: Stage, app: App, *, to: bool) -> None:
-    """Write ``spec.paused``."""
-    patch = json.dumps({"spec": {"paused": to}})
-    await stage.kubectl("patch", "saferollout", app.name, "--type=merge", "--patch", patch)
-
-
 async def test_given_spec_paused_when_a_new_image_comes_then_it_waits_and_so_it_does_in_mid_rollout(
     stage: Stage,
 ) -> None:
@@ -45,12 +38,12 @@ async def test_given_spec_paused_when_a_new_image_comes_then_it_waits_and_so_it_
         await stage.reason_is(app, "PausedBySpec")
         await stage.stands_still(seen)
         assert (await stage.status(app))["phase"] == "Paused"
-        await set_paused(stage, app, to=False)
+        await stage.set_paused(app, to=False)
         await stage.step_is(app, 2)
-        await set_paused(stage, app, to=True)
+        await stage.set_paused(app, to=True)
         await stage.reason_is(app, "PausedBySpec")
         await stage.stands_still(seen)
-        await set_paused(stage, app, to=False)
+        await stage.set_paused(app, to=False)
         await stage.at_rest(app, "web:2")
 
 
@@ -118,31 +111,13 @@ async def test_when_the_saferollout_is_deleted_in_mid_rollout_then_all_is_given_
     stage: Stage,
 ) -> None:
     app = an_app(replicas=3)
-    await stage.install(app)
-    before = await stage.deployment(app)
-    await stage.wrap(app)
+    before = await wrapped(stage, app)
     await stage.set_image(app, "web:2")
     await stage.step_is(app, 2)
     await delete(stage, app)
     assert await stage.deployment(app) == before
     await rollout(stage, "status", app)
     await without_trace(stage, app)
-
-
-async def test_given_an_aws_that_refuses_when_the_saferollout_is_deleted_in_mid_rollout_then_it_goes(
-    stage: Stage,
-) -> None:
-    app = an_app(replicas=2)
-    await stage.install(app)
-    before = await stage.deployment(app)
-    await stage.wrap(app)
-    await stage.set_image(app, "web:2")
-    await stage.step_is(app, 1)
-    await stage.faults({"silent": True, "targetGroup": app.name})
-    await stage.reason_is(app, "EndpointUnreachable")
-    await delete(stage, app)
-    await stage.faults()
-    assert await stage.deployment(app) == before
 
 
 async def test_when_the_saferollout_is_deleted_and_made_again_in_mid_rollout_then_it_goes_on(

@@ -15,7 +15,7 @@ from aiohttp import web
 from saferollout.api.crd import custom_resource_definition
 from scenarios.conftest import Opening
 from scenarios.faulting import Handler, faulting
-from scenarios.leaving import delete, given_back, midway, uninstall, without_trace
+from scenarios.leaving import delete, given_back, midway, without_trace
 from scenarios.manifests import App, Manifest, target_group, world
 from scenarios.stage import Stage
 from scenarios.troubles import refused
@@ -40,8 +40,7 @@ async def begun(stage: Stage, app: App = APP, **environment: str) -> Manifest:
 
 async def taken_off(stage: Stage, app: App = APP) -> None:
     """Take the finalizers off by force, as desperate people do."""
-    patch = json.dumps({"metadata": {"finalizers": None}})
-    await stage.kubectl("patch", "saferollout", app.name, "--type=merge", "-p", patch)
+    await stage.patch("saferollout", app.name, {"metadata": {"finalizers": None}})
 
 
 async def test_given_an_operator_when_it_is_uninstalled_in_mid_rollout_then_the_operator_gives_back(
@@ -49,10 +48,10 @@ async def test_given_an_operator_when_it_is_uninstalled_in_mid_rollout_then_the_
 ) -> None:
     async with opened(SITE) as stage:
         before = await begun(stage)
-        code, said = await uninstall(stage, "--all", "--dry-run")
+        code, said = await stage.saferollout("uninstall", "--all", "--dry-run")
         assert (code, said) == (0, "default: deployment/web of saferollout/web: to be given back\n")
         assert (await stage.deployment(APP))["paused"] is True
-        code, said = await uninstall(stage, "--all", "-o", "json")
+        code, said = await stage.saferollout("uninstall", "--all", "-o", "json")
         assert code == 0
         assert json.loads(said) == {
             "namespace": "default",
@@ -71,12 +70,12 @@ async def test_given_no_operator_any_more_when_it_is_uninstalled_in_mid_rollout_
         before = await begun(stage)
         await stage.kill_operator()
         await stage.kubectl("delete", "saferollout", APP.name, "--wait=false")
-        code, said = await uninstall(stage, "-n", "default", *AT_ONCE)
+        code, said = await stage.saferollout("uninstall", "-n", "default", *AT_ONCE)
         assert code == 0, said
         assert "default: deployment/web of saferollout/web: given back" in said
         assert await stage.kubectl("get", "saferollouts", "-o", "name") == ""
         await given_back(stage, APP, before)
-        assert await uninstall(stage, "--all") == (0, "")
+        assert await stage.saferollout("uninstall", "--all") == (0, "")
 
 
 async def test_given_no_operator_when_the_crd_hangs_in_deletion_then_the_command_lets_it_go(
@@ -86,7 +85,7 @@ async def test_given_no_operator_when_the_crd_hangs_in_deletion_then_the_command
         before = await begun(stage)
         await stage.kill_operator()
         await stage.kubectl("delete", CRD, "--wait=false")
-        code, said = await uninstall(stage, "--all", *AT_ONCE)
+        code, said = await stage.saferollout("uninstall", "--all", *AT_ONCE)
         assert code == 0, said
         await stage.kubectl("wait", "--for=delete", CRD, "--timeout=20s")
         await given_back(stage, APP, before)
@@ -100,9 +99,9 @@ async def test_given_the_crd_is_gone_when_it_is_uninstalled_then_orphaned_deploy
         await stage.kill_operator()
         await taken_off(stage)
         await stage.kubectl("delete", CRD, "--timeout=20s")
-        code, said = await uninstall(stage, "--all", "--dry-run")
+        code, said = await stage.saferollout("uninstall", "--all", "--dry-run")
         assert (code, said) == (0, "default: deployment/web: to be given back\n")
-        code, said = await uninstall(stage, "--all")
+        code, said = await stage.saferollout("uninstall", "--all")
         assert (code, said) == (0, "default: deployment/web: given back\n")
         await given_back(stage, APP, before)
 
@@ -136,7 +135,7 @@ async def test_given_an_api_server_that_refuses_for_good_then_the_saferollout_go
             assert (await stage.told(APP)).count("LeftBehind") == 1
             assert (await stage.deployment(APP))["paused"] is True
             await stage.kill_operator()  # before the proxy, which waits for whoever is still connected
-        code, said = await uninstall(stage, "-n", "default")
+        code, said = await stage.saferollout("uninstall", "-n", "default")
         assert (code, said) == (0, "default: deployment/web: given back\n")
         await given_back(stage, APP, before)
 

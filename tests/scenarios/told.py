@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -62,8 +61,8 @@ async def all_serve(stage: Stage, seen: Observation) -> None:
 
 async def set_strategy(stage: Stage, app: App, kind: str) -> None:
     """Set the type of the Deployment's strategy."""
-    patch = {"spec": {"strategy": {"type": kind, "rollingUpdate": None}}}
-    await stage.kubectl("patch", "deployment", app.name, "--type=merge", "--patch", json.dumps(patch))
+    strategy = {"type": kind, "rollingUpdate": None}
+    await stage.patch("deployment", app.name, {"spec": {"strategy": strategy}})
 
 
 async def reason_of(stage: Stage, name: str, reason: str) -> None:

@@ -1,4 +1,7 @@
-"""The client libraries and kopf, as they come."""
+"""The client libraries and kopf, as they come.
+
+Their types ask for models where they take manifests too, and say of every field that it may be absent.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ from served_cluster import WIDGET_DEFINITION, WIDGETS, ServedCluster, config_map
 
 
 async def test_the_client_creates_reads_replaces_patches_and_deletes(cluster: ServedCluster) -> None:
-    def use(apps: client.AppsV1Api) -> list[int]:
+    def use(apps: Any) -> list[int]:
         created = apps.create_namespaced_deployment("default", deployment())
         created.spec.replicas = 5
         replaced = apps.replace_namespaced_deployment("web", "default", created)
@@ -33,7 +36,7 @@ async def test_the_client_creates_reads_replaces_patches_and_deletes(cluster: Se
 
 
 async def test_the_client_pages_and_watches(cluster: ServedCluster) -> None:
-    def use(core: client.CoreV1Api) -> tuple[list[str], list[tuple[str, str]]]:
+    def use(core: Any) -> tuple[list[str], list[tuple[str, str]]]:
         for number in range(3):
             core.create_namespaced_config_map("default", config_map(f"c{number}"))
         page = core.list_namespaced_config_map("default", limit=2)
@@ -56,7 +59,7 @@ async def test_the_client_pages_and_watches(cluster: ServedCluster) -> None:
 
 async def test_the_asyncio_client_holds_a_lease(cluster: ServedCluster) -> None:
     async with await aio_config.new_client_from_config(str(cluster.kubeconfig)) as api_client:
-        leases = aio_client.CoordinationV1Api(api_client)
+        leases: Any = aio_client.CoordinationV1Api(api_client)
         spec = {"holderIdentity": "me", "leaseDurationSeconds": 15}
         held = await leases.create_namespaced_lease("default", {"metadata": {"name": "op"}, "spec": spec})
         held.spec.holder_identity = "you"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator
 from functools import partial
@@ -92,7 +93,7 @@ async def test_every_reply_has_only_what_botocore_knows(site: Site) -> None:
     )
     await site.states("web 5xx/target", "all of it")
     written = raw[0].content
-    told = botocore.compat.json.loads(written)
+    told = json.loads(written)
     shape = MODEL.operation_model("DescribeAlarms").output_shape
     for kind, found in told.items():
         member = shape.members[kind].member

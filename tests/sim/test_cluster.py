@@ -12,16 +12,10 @@ from aiohttp import web
 import kube_objects as raw
 from kube_endpoint import KubeEndpoint, client, status, until
 from saferollout.api.reasons import Reason
-from saferollout.decide.observation import (
-    Draining,
-    Memory,
-    Observation,
-    Policy,
-    Problem,
-    Target,
-    TargetGroup,
-    TargetState,
-)
+from saferollout.decide.answers import Target, TargetGroup, TargetState
+from saferollout.decide.memory import Draining, Memory
+from saferollout.decide.observation import Observation, Problem
+from saferollout.decide.policy import Policy
 from saferollout.observe.cluster import Cluster
 from saferollout.observe.snapshot import snapshot
 from saferollout.sim.loopback import serving

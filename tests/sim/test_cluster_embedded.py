@@ -9,7 +9,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from kube_endpoint import client, until
-from saferollout.decide.observation import Observation, Policy
+from saferollout.decide.observation import Observation
+from saferollout.decide.policy import Policy
 from saferollout.observe.cluster import Cluster
 from saferollout.observe.snapshot import snapshot
 from saferollout.sim.apiserver.defaults import with_defaults

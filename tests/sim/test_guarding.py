@@ -14,7 +14,8 @@ from kubernetes.aio.client import ApiClient
 
 from saferollout import metrics
 from saferollout.api.names import GUARD_ANNOTATION, GUARDED_LABEL, LEDGER_ANNOTATION
-from saferollout.decide.observation import Deployment, Guard
+from saferollout.decide.observation import Guard
+from saferollout.decide.workload import Deployment
 from saferollout.guarding import Guarding
 from saferollout.observe import records
 from served_cluster import DEPLOYMENTS, Raw, ServedCluster, deployment

@@ -233,6 +233,7 @@ async def test_a_kind_that_must_be_served_and_is_not_is_a_gap(endpoint: KubeEndp
     endpoint.refusals.extend(unknown() for _ in range(1000))
     async with following(host) as seen:
         await until(lambda: seen.informer.gap is not None and "no such kind" in seen.informer.gap.trouble)
+        assert seen.informer.gap is not None
         assert not seen.informer.gap.listed
 
 

@@ -111,7 +111,7 @@ def test_a_broken_image_is_ready_and_fails_the_health_checks_of_load_balancers()
 @pytest.mark.parametrize("how", [{"image": "web:crash"}, {"said": {CRASH: "after 1s"}}])
 def test_a_crashing_pod_restarts_after_longer_and_longer_pauses(how: dict[str, Any]) -> None:
     cluster = one_pod(**how)
-    seen = {}
+    seen: dict[int, float] = {}
     for _ in range(60):
         cluster.run(1)
         seen.setdefault(only(cluster)["status"]["containerStatuses"][0]["restartCount"], cluster.timeline.now)

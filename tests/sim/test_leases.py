@@ -146,7 +146,7 @@ async def test_without_the_lease_reads_are_sent_and_writes_are_not(cluster: Serv
     await config.load_kube_config(str(cluster.kubeconfig), client_configuration=configuration)
     configuration.trace_configs = [term.guard()]
     async with ApiClient(configuration) as api:
-        core = CoreV1Api(api)
+        core: Any = CoreV1Api(api)  # typed to take models, it takes manifests too
         with pytest.raises(NotOursError):
             await core.create_namespaced_config_map("default", config_map("mine"))
         assert (await core.list_namespaced_config_map("default")).items == []

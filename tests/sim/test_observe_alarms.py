@@ -17,7 +17,7 @@ from aiohttp import web
 from boto3.session import Session
 from botocore.credentials import CredentialResolver
 
-from saferollout.decide.observation import AlarmState, AlarmValue
+from saferollout.decide.answers import AlarmState, AlarmValue
 from saferollout.observe import cloudwatch
 from saferollout.observe.alarms import Alarms
 from saferollout.sim.cloudwatch.alarms import AlarmSetting, SimulatedAlarms
@@ -188,7 +188,7 @@ async def test_an_endpoint_that_makes_no_sense_is_a_problem_and_no_crash() -> No
 
 async def test_calls_are_counted_by_outcome(scene: Scene) -> None:
     def count(outcome: str) -> float:
-        return cloudwatch.REQUESTS.labels(cloudwatch.OPERATION, outcome)._value.get()
+        return float(cloudwatch.REQUESTS.labels(cloudwatch.OPERATION, outcome)._value.get())
 
     before = count("ok"), count("Throttled")
     await scene.ask("errors")

@@ -18,8 +18,8 @@ from boto3.session import Session
 from botocore.credentials import CredentialResolver
 
 from saferollout.api.reasons import Reason
-from saferollout.decide.observation import TargetGroup as Answer
-from saferollout.decide.observation import TargetState
+from saferollout.decide.answers import TargetGroup as Answer
+from saferollout.decide.answers import TargetState
 from saferollout.observe import elb
 from saferollout.observe.roles import Role
 from saferollout.observe.targets import TargetHealth

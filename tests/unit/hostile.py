@@ -176,7 +176,7 @@ def _like(value: Any) -> st.SearchStrategy[Any]:
 
 specs = edited(SPEC)
 statuses = edited(STATUS) | junk
-annotations = (
+annotation_texts = (
     edited(LEDGER).map(json.dumps)
     | texts
     | junk.map(json.dumps)

@@ -15,7 +15,7 @@ from saferollout.api.names import GUARD_ANNOTATION, GUARDED_LABEL, LEDGER_ANNOTA
 from saferollout.decide import ledger
 from saferollout.decide.decision import Change, Move
 from saferollout.decide.ledger import Settings, keep, live_settings
-from saferollout.decide.observation import Strategy
+from saferollout.decide.workload import Strategy
 from saferollout.observe import records
 
 Raw = kube_objects.Raw

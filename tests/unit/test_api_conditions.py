@@ -1,10 +1,11 @@
 import pytest
 
-from saferollout.api.conditions import FALSE, TRUE, UNKNOWN, conditions
+from saferollout.api.conditions import conditions
 from saferollout.api.reasons import EXPLANATIONS, ConditionType, Phase, Reason
-from saferollout.api.status import Condition
+from saferollout.api.status import FALSE, TRUE, UNKNOWN, Condition
 from saferollout.decide.decision import GroupCount, Picture
-from saferollout.decide.observation import Problem, Takeover
+from saferollout.decide.memory import Takeover
+from saferollout.decide.observation import Problem
 
 
 def told(

@@ -10,7 +10,7 @@ from saferollout.api.crd import custom_resource_definition, manifest
 from saferollout.api.parsing import parse_spec
 from saferollout.api.schema import NotStructuralError, structural
 from saferollout.decide import target_states
-from saferollout.decide.observation import Policy
+from saferollout.decide.policy import Policy
 from structural import complaints, nodes, violations
 
 ROOT = Path(__file__).parents[2]

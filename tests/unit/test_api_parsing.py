@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from saferollout.api.model import ServiceRef, TargetGroupRef
 from saferollout.api.parsing import InvalidSpecError, ParsedSpec, parse_spec
-from saferollout.decide.observation import Policy, WatchedAlarm
+from saferollout.decide.policy import Policy, WatchedAlarm
 
 ARN = "arn:aws:elasticloadbalancing:eu-west-1:123456789012:targetgroup/web/0123456789abcdef"
 LEAST = {"deploymentRef": {"name": "web"}, "targetGroups": [{"arn": ARN}]}

@@ -19,7 +19,8 @@ from saferollout.api.status import Status
 from saferollout.cli import view
 from saferollout.cli.scene import Entry, Scene
 from saferollout.decide.decision import Decision, GroupCount, Picture
-from saferollout.decide.observation import Memory, Problem
+from saferollout.decide.memory import Memory
+from saferollout.decide.observation import Problem
 from saferollout.plainly import PlainLines
 
 HOSTILE = (

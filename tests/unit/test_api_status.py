@@ -11,7 +11,7 @@ from saferollout.api.recall import memory_of, read_status
 from saferollout.api.report import HISTORY_LENGTH, report, to_json
 from saferollout.api.status import Status
 from saferollout.decide.decision import Decision, Finished, GroupCount, Picture, ZoneCount
-from saferollout.decide.observation import Because, Chosen, Draining, Failed, Memory, Takeover
+from saferollout.decide.memory import Because, Chosen, Draining, Failed, Memory, Takeover
 from structural import violations
 
 SCHEMA = custom_resource_definition()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"][
@@ -36,9 +36,7 @@ memories = st.builds(
     waiting_since=maybe(moments),
     started_at=maybe(moments),
     step_started_at=maybe(moments),
-    floors=maybe(
-        st.dictionaries(words, counts, min_size=1).map(lambda floors: tuple(sorted(floors.items())))
-    ),
+    had=maybe(st.dictionaries(words, counts, min_size=1).map(lambda had: tuple(sorted(had.items())))),
     retiring=st.lists(
         st.builds(Chosen, words, maybe(words), st.sampled_from(Because)),
         unique_by=lambda each: each.pod,
@@ -59,7 +57,7 @@ memories = st.builds(
     ).map(tuple),
     failing_since=maybe(moments),
     baking_since=maybe(moments),
-    approved=counts,
+    approved=st.sampled_from([(), ("1",), ("1", "50%")]),
     skipped=st.sampled_from([(), (Reason.WAITING_FOR_DRAIN,), (Reason.BAKING, Reason.ZONE_FLOOR)]),
     skipped_at=maybe(moments),
     failed=maybe(st.builds(Failed, words, words, words, words, moments, st.booleans())),
@@ -163,13 +161,13 @@ def test_without_a_deployment_there_is_no_step_to_show() -> None:
     assert summary.step is None
 
 
-def test_a_floor_is_kept_while_the_deployment_is_out_of_sight() -> None:
-    memory = Memory(reason=Reason.CACHE_STALE, floors=(("a", 2), ("b", 1)))
-    assert memory_of(reported(memory, Picture())).floors == memory.floors
+def test_what_zones_had_is_kept_while_the_deployment_is_out_of_sight() -> None:
+    memory = Memory(reason=Reason.CACHE_STALE, had=(("a", 2), ("b", 1)))
+    assert memory_of(reported(memory, Picture())).had == memory.had
 
 
-def test_a_floor_that_is_not_taken_yet_is_not_remembered() -> None:
-    assert memory_of(reported(Memory(started_at=5))).floors is None
+def test_what_zones_had_is_not_remembered_before_it_is_known() -> None:
+    assert memory_of(reported(Memory(started_at=5))).had is None
 
 
 def test_a_pod_in_two_target_groups_drains_as_one() -> None:

@@ -19,26 +19,14 @@ from saferollout.api.recall import memory_of, read_status
 from saferollout.api.report import HISTORY_LENGTH, report, to_json
 from saferollout.api.status import Status
 from saferollout.api.unshown import LISTED, Unshown, pack, unpack
+from saferollout.decide.answers import Target, TargetGroup, TargetState
 from saferollout.decide.decision import Decision, Finished
-from saferollout.decide.observation import (
-    Because,
-    Chosen,
-    ContainerPort,
-    Disruption,
-    Draining,
-    Lost,
-    Memory,
-    Observation,
-    Pod,
-    Policy,
-    Problem,
-    Takeover,
-    Target,
-    TargetGroup,
-    TargetState,
-)
+from saferollout.decide.memory import Because, Chosen, Draining, Lost, Memory, Takeover
+from saferollout.decide.observation import Observation, Problem
 from saferollout.decide.phases import decide
+from saferollout.decide.policy import Policy
 from saferollout.decide.takeovers import API_NAMES
+from saferollout.decide.workload import ContainerPort, Disruption, Pod
 from unit.decide.given import NOW, acted, deployment, replica_set
 
 MOST = 64 * 1024

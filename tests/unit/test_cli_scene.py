@@ -9,7 +9,7 @@ import pytest
 
 from saferollout.api.status import Status
 from saferollout.cli.scene import UNPLACED, Entry, PodState, Scene, Workload, Zone, entry, zones
-from saferollout.decide.observation import Deployment, Pod, ReplicaSet, Strategy
+from saferollout.decide.workload import Deployment, Pod, ReplicaSet, Strategy
 
 DEPLOYMENT = Deployment(
     namespace="shop",

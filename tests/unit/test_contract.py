@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from saferollout.decide.observation import Target, TargetState
+from saferollout.decide.answers import Target, TargetState
 from saferollout.sim.contract import Breach, Contract, Promise, breaches
 from saferollout.sim.samples import Sample, SeenPod, figures
 

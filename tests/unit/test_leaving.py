@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from kubernetes.aio.client.exceptions import ApiException
 
-from saferollout.decide.observation import Policy
 from saferollout.decide.phases import decide
+from saferollout.decide.policy import Policy
 from saferollout.ending import subject_of
 from saferollout.leaving import LONG_PATIENCE, PATIENCE, Turn
 from saferollout.observe.listwatch import Refused

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from saferollout.api.model import ServiceRef, TargetGroupRef
 from saferollout.api.reasons import Reason
-from saferollout.decide.observation import Labels, TargetGroup
+from saferollout.decide.answers import TargetGroup
+from saferollout.decide.workload import Labels
 from saferollout.observe.discovery import Found, Resolved, Ways, resolve
 from saferollout.observe.records import Binding, Service, ServicePort
 from saferollout.observe.roles import Role

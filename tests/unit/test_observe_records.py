@@ -9,7 +9,7 @@ import pytest
 
 import kube_objects as raw
 from saferollout.api.names import LAST_APPLIED_ANNOTATION
-from saferollout.decide.observation import ContainerPort, Disruption, Leave, Strategy
+from saferollout.decide.workload import ContainerPort, Disruption, Leave, Strategy
 from saferollout.observe import records
 
 CREATED = 1767225600.0
@@ -298,7 +298,7 @@ def test_how_long_a_pre_stop_hook_sleeps(hook: dict[str, Any], seconds: float) -
 def test_a_pod_has_ended_when_its_last_container_has() -> None:
     first = {"state": {"terminated": {"finishedAt": "2026-11-22T10:00:00Z"}}}
     last = {"state": {"terminated": {"finishedAt": "2026-11-22T10:00:07Z"}}}
-    running = {"state": {"running": {}}}
+    running: dict[str, Any] = {"state": {"running": {}}}
 
     def ended_at(*statuses: Any) -> float | None:
         raw_pod = raw.pod("p")

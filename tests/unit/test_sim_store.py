@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -147,14 +148,16 @@ def test_a_pod_without_a_process_goes_at_once(store: Store, part: Object) -> Non
     assert store.list(PODS) == []
 
 
+def _take_off(finalizer: str, copy: Object) -> None:
+    copy["metadata"]["finalizers"].remove(finalizer)
+
+
 def test_finalizers_hold_until_the_last_is_taken_off(store: Store) -> None:
     store.create(CONFIG_MAPS, {"metadata": {"name": "c", "namespace": "shop", "finalizers": ["a", "b"]}})
     store.delete(CONFIG_MAPS, "shop", "c")
     for finalizer in ("a", "b"):
         assert "deletionTimestamp" in store.get(CONFIG_MAPS, "shop", "c")["metadata"]
-        store.patch(
-            CONFIG_MAPS, "shop", "c", lambda copy, gone=finalizer: copy["metadata"]["finalizers"].remove(gone)
-        )
+        store.patch(CONFIG_MAPS, "shop", "c", partial(_take_off, finalizer))
     assert store.list(CONFIG_MAPS) == []
 
 

@@ -18,19 +18,13 @@ from saferollout.api.plain import MOST_ADVISED, MOST_BYTES, message
 from saferollout.api.reasons import EXPLANATIONS, Reason
 from saferollout.api.recall import memory_of, read_status
 from saferollout.api.report import report, to_json
-from saferollout.decide.observation import (
-    AlarmState,
-    AlarmValue,
-    Asked,
-    Observation,
-    Policy,
-    Problem,
-    TargetState,
-)
+from saferollout.decide.answers import AlarmState, AlarmValue, TargetState
+from saferollout.decide.observation import Asked, Observation, Problem
 from saferollout.decide.phases import decide
+from saferollout.decide.policy import Policy
 from structural import violations
 from unit.decide.given import acted, releasable, releasing, rolling, with_states
-from unit.hostile import annotations, specs, statuses, texts
+from unit.hostile import annotation_texts, specs, statuses, texts
 
 EXAMPLES = int(os.environ.get("SAFEROLLOUT_HOSTILE", "2000"))
 VERSION = custom_resource_definition()["spec"]["versions"][0]
@@ -74,7 +68,7 @@ def is_plain(text: str, most: int = MOST_BYTES) -> bool:
 
 
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.sampled_from(SCENES), specs, statuses, annotations, annotations, texts, actions)
+@given(st.sampled_from(SCENES), specs, statuses, annotation_texts, annotation_texts, texts, actions)
 def test_nothing_that_people_write_keeps_the_operator_from_deciding(  # noqa: PLR0913, PLR0917
     scene: Observation, spec: Any, status: Any, ledger: str, cost: str, text: str, asked: Asked | None
 ) -> None:

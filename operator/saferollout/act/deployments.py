@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
-from kubernetes.aio.client import ApiClient, AppsV1Api, V1Deployment, V1ObjectMeta
+from kubernetes.aio.client import ApiClient, AppsV1Api, V1Deployment, V1ObjectMeta, V1ReplicaSet
 from kubernetes.aio.client.exceptions import ApiException
 
 from saferollout.act.requests import JSON_PATCH, MERGE, PATCHED_BY, TIMEOUT
@@ -20,7 +20,7 @@ from saferollout.api.names import (
 from saferollout.decide import ledger as ledgers
 from saferollout.decide.decision import Change, Fence
 from saferollout.decide.ledger import Settings, live_settings
-from saferollout.decide.observation import Deployment, ReplicaSet
+from saferollout.decide.workload import Deployment, ReplicaSet
 
 
 def patch_of(deployment: Deployment, change: Change) -> dict[str, Any]:
@@ -139,8 +139,24 @@ async def disown(api: ApiClient, namespace: str, name: str) -> None:
         ApiException: With status 409 if somebody wrote the Deployment in between.
     """
     apps = AppsV1Api(api)
+    await _disown(apps.read_namespaced_deployment, apps.patch_namespaced_deployment, namespace, name)
+
+
+async def disown_replica_set(api: ApiClient, namespace: str, name: str) -> None:
+    """Take the operator's entries out of the ``managedFields`` of a ReplicaSet, as `disown` does.
+
+    Raises:
+        ApiException: With status 409 if somebody wrote the ReplicaSet in between.
+    """
+    apps = AppsV1Api(api)
+    await _disown(apps.read_namespaced_replica_set, apps.patch_namespaced_replica_set, namespace, name)
+
+
+async def _disown(
+    read: Callable[..., Awaitable[Any]], patch: Callable[..., Awaitable[Any]], namespace: str, name: str
+) -> None:
     try:
-        found = await apps.read_namespaced_deployment(name, namespace, _request_timeout=TIMEOUT)
+        found = await read(name, namespace, _request_timeout=TIMEOUT)
     except ApiException as error:
         if error.status == HTTPStatus.NOT_FOUND:
             return
@@ -152,9 +168,7 @@ async def disown(api: ApiClient, namespace: str, name: str) -> None:
         return
     unchanged = {"op": "test", "path": "/metadata/resourceVersion", "value": meta.resource_version}
     removals = [{"op": "remove", "path": f"/metadata/managedFields/{index}"} for index in reversed(ours)]
-    await apps.patch_namespaced_deployment(
-        name, namespace, [unchanged, *removals], **PATCHED_BY, **JSON_PATCH
-    )
+    await patch(name, namespace, [unchanged, *removals], **PATCHED_BY, **JSON_PATCH)
 
 
 async def fence(api: ApiClient, namespace: str, replica_set: ReplicaSet, fence: Fence) -> None:
@@ -175,8 +189,8 @@ async def fence(api: ApiClient, namespace: str, replica_set: ReplicaSet, fence: 
     )
 
 
-def _metadata(deployment: V1Deployment) -> V1ObjectMeta:
-    return deployment.metadata or V1ObjectMeta()
+def _metadata(found: V1Deployment | V1ReplicaSet) -> V1ObjectMeta:
+    return found.metadata or V1ObjectMeta()
 
 
 def _fields(settings: Settings) -> dict[str, Any]:

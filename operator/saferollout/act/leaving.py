@@ -11,7 +11,8 @@ from kubernetes.aio.client.exceptions import ApiException
 
 from saferollout.act import deployments, pods
 from saferollout.decide.decision import Decision
-from saferollout.decide.observation import Deployment, Observation
+from saferollout.decide.observation import Observation
+from saferollout.decide.workload import Deployment
 
 _OUTDATED = {HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT}
 """What was to be written has changed or gone since it was looked at: the next look shows it."""
@@ -52,4 +53,7 @@ def _acts(
     ]
     if decision.gone:
         acts.append(partial(deployments.disown, api, namespace, name))
+        ours = {each.name for each in seen.replica_sets if each.owned}
+        ours |= {each.replica_set for each in decision.fences}
+        acts += [partial(deployments.disown_replica_set, api, namespace, each) for each in sorted(ours)]
     return acts

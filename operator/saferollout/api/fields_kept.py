@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from saferollout.api.reasons import ConditionType
 from saferollout.api.status import FALSE, TRUE
-from saferollout.decide.observation import Takeover
+from saferollout.decide.memory import Takeover
 from saferollout.decide.takeovers import PATIENCE
 
 _MEANS = {

@@ -23,7 +23,7 @@ from saferollout.api.model import (
     Zones,
 )
 from saferollout.api.quantities import seconds
-from saferollout.decide.observation import Policy, WatchedAlarm
+from saferollout.decide.policy import Policy, WatchedAlarm
 
 
 class InvalidSpecError(ValueError):

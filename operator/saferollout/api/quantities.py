@@ -6,7 +6,7 @@ import re
 
 import durationpy
 
-from saferollout.decide.observation import IntOrPercent
+from saferollout.decide.policy import IntOrPercent
 
 PERCENT_PATTERN = "^(100|[1-9]?[0-9])%$"
 """A whole percent from 0% to 100%."""

@@ -208,7 +208,8 @@ EXPLANATIONS: Mapping[Reason, Explanation] = {
     ),
     Reason.CAPACITY_LOW: Explanation(
         Phase.HOLDING,
-        "Pods that are not part of the step do not serve, so the step would leave too few that do.",
+        "Pods that are not part of the step do not serve, so the step would leave too few that do, "
+        "or would take one that is about to.",
         "See what is wrong with the pods in the message. The rollout goes on by itself when they serve.",
     ),
     Reason.TARGET_HEALTH_STALE: Explanation(

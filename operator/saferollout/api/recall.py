@@ -13,7 +13,8 @@ from pydantic import ValidationError
 from saferollout.api.reasons import ConditionType, Reason
 from saferollout.api.status import DrainingTarget, Status, StepStatus
 from saferollout.api.unshown import unpack
-from saferollout.decide.observation import Chosen, Draining, Exposure, Failed, Guard, Lost, Memory, Takeover
+from saferollout.decide.memory import Chosen, Draining, Exposure, Failed, Lost, Memory, Takeover
+from saferollout.decide.observation import Guard
 
 _TRUTH = {"True": True, "False": False}
 
@@ -37,8 +38,7 @@ def read_status(raw: object) -> Status:
 def memory_of(status: Status) -> Memory:
     """Return what the status remembers.
 
-    Floors come back as not taken when no zone had a serving pod at the time: they are then taken later, from
-    what serves by that time.
+    What zones had comes back as unknown when none had a pod at the time: it is then what they have later.
     """
     revision, step = status.revision, status.step
     unshown = unpack(status.unshown)
@@ -49,11 +49,11 @@ def memory_of(status: Status) -> Memory:
         waiting_since=status.waiting_since,
         started_at=status.started_at,
         step_started_at=step.started_at if step else None,
-        floors=tuple((zone.name, zone.floor) for zone in status.zones if zone.floor is not None) or None,
+        had=tuple((zone.name, zone.had) for zone in status.zones if zone.had is not None) or None,
         retiring=_retiring(step) + unshown.retiring,
         failing_since=step.failing_since if step else None,
         baking_since=step.baking_since if step else None,
-        approved=(step.approved or 0) if step else 0,
+        approved=step.approved if step else (),
         skipped=tuple(Reason(each) for each in step.skipped if each in set(Reason)) if step else (),
         skipped_at=step.skipped_at if step else None,
         failed=_failed(status),

@@ -27,8 +27,9 @@ from saferollout.api.status import (
     ZoneStatus,
 )
 from saferollout.api.unshown import LISTED, Unshown, pack
-from saferollout.decide.decision import Decision, Finished, Picture
-from saferollout.decide.observation import Draining, Exposure, Failed, Memory, Problem
+from saferollout.decide.decision import Decision, Finished, Picture, ZoneCount
+from saferollout.decide.memory import Draining, Exposure, Failed, Memory
+from saferollout.decide.observation import Problem
 
 HISTORY_LENGTH = 10
 """Past rollouts that a status keeps."""
@@ -69,7 +70,7 @@ def report(
             ),
             failing_since=memory.failing_since,
             baking_since=memory.baking_since,
-            approved=memory.approved or None,
+            approved=memory.approved,
             skipped=memory.skipped,
             skipped_at=memory.skipped_at,
             zone=memory.zone,
@@ -81,7 +82,7 @@ def report(
             serving=picture.serving,
             draining=len({each.id for each in memory.draining}),
         ),
-        zones=_zones(picture, dict(memory.floors or ())),
+        zones=_zones(picture, memory),
         target_groups=tuple(
             TargetGroupStatus.model_validate(
                 replace(each, name=quoted(each.name), source=quoted(each.source)), from_attributes=True
@@ -135,15 +136,20 @@ def _items_without_nulls(value: Any) -> Any:
     ]
 
 
-def _zones(picture: Picture, floors: Mapping[str, int]) -> tuple[ZoneStatus, ...]:
-    """Merge what zones have with the floors that are in force, zones without a pod by now included."""
-    serving = {zone.name: zone.serving for zone in picture.zones}
-    updated = {zone.name: zone.updated for zone in picture.zones}
+def _zones(picture: Picture, memory: Memory) -> tuple[ZoneStatus, ...]:
+    """Merge what zones have with what they had, zones without a pod by now included."""
+    now = {zone.name: zone for zone in picture.zones}
+    had = dict(memory.had or ())
+    found = (now.get(name, ZoneCount(name, 0, 0, 0)) for name in sorted({*now, *had}))
     return tuple(
         ZoneStatus(
-            name=name, serving=serving.get(name, 0), updated=updated.get(name, 0), floor=floors.get(name)
+            name=zone.name,
+            serving=zone.serving,
+            updated=zone.updated,
+            had=had.get(zone.name),
+            floor=zone.floor if zone.name in had else None,
         )
-        for name in sorted({*serving, *floors})
+        for zone in found
     )
 
 

@@ -8,7 +8,8 @@ from saferollout.api.model import Model
 from saferollout.api.reasons import Phase
 from saferollout.api.times import MicroTime, Time
 from saferollout.decide.decision import Outcome
-from saferollout.decide.observation import Because, Disruption
+from saferollout.decide.memory import Because
+from saferollout.decide.workload import Disruption
 
 
 class Revision(Model):
@@ -54,8 +55,10 @@ class StepStatus(Model):
     baking_since: MicroTime | None = Field(
         default=None, description="Since when the step is complete: from then on it bakes."
     )
-    approved: NonNegativeInt | None = Field(
-        default=None, description="How many of spec.approvals have been given."
+    approved: tuple[str, ...] = Field(
+        default=(),
+        description="Those of spec.approvals, as they are written, that somebody has approved of.",
+        json_schema_extra={"x-kubernetes-list-type": "atomic"},
     )
     skipped: tuple[str, ...] = Field(
         default=(),
@@ -99,6 +102,9 @@ class ZoneStatus(Model):
     name: str = Field(description="Name of the zone, as in the label topology.kubernetes.io/zone.")
     serving: NonNegativeInt = Field(description="Serving pods in the zone.")
     updated: NonNegativeInt = Field(description="Pods of the target revision in the zone.")
+    had: NonNegativeInt | None = Field(
+        default=None, description="Pods of the zone when the rollout began. Absent at rest."
+    )
     floor: NonNegativeInt | None = Field(
         default=None,
         description="Serving pods below which the rollout does not take the zone. Absent at rest.",

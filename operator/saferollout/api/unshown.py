@@ -20,7 +20,8 @@ import orjson
 from pydantic import BaseModel, NonNegativeInt, ValidationError
 
 from saferollout.api.times import MicroTime
-from saferollout.decide.observation import Because, Chosen, Disruption, Draining
+from saferollout.decide.memory import Because, Chosen, Draining
+from saferollout.decide.workload import Disruption
 
 T = TypeVar("T")
 

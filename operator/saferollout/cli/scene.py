@@ -10,7 +10,7 @@ from typing import Any
 
 from saferollout.api.reasons import Phase
 from saferollout.api.status import Status
-from saferollout.decide.observation import Deployment, Pod, ReplicaSet
+from saferollout.decide.workload import Deployment, Pod, ReplicaSet
 
 UNPLACED = "(none yet)"
 """Stands for the zone of pods that are in none, or in one that nobody knows."""

@@ -82,7 +82,7 @@ async def running_site(world: Path, directory: Path) -> AsyncIterator[Site]:
         os.environ.update(_environment(kubeconfig, elb, directory))
         connection = await stack.enter_async_context(connected(kubeconfig, context=None))
         cache = str(directory / "discovery.json")
-        client = await DynamicClient(connection.api, cache_file=cache)  # type: ignore[no-untyped-call] # as it ships
+        client = await DynamicClient(connection.api, cache_file=cache)
         await _apply(client, [custom_resource_definition()])
         started = child("the operator", "saferollout", "run", *_OPERATOR, log=directory / "operator.log")
         operator = await stack.enter_async_context(started)
@@ -111,7 +111,7 @@ def _environment(kubeconfig: Path, elb: str, directory: Path) -> Mapping[str, st
 async def _apply(client: DynamicClient, manifests: Sequence[Manifest]) -> None:
     for each in manifests:
         resource = await client.resources.get(api_version=each["apiVersion"], kind=each["kind"])
-        await client.server_side_apply(  # type: ignore[no-untyped-call] # as it ships
+        await client.server_side_apply(
             resource, body=each, namespace=NAMESPACE, field_manager="saferollout-demo"
         )
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from saferollout.api.reasons import Reason
 from saferollout.decide import failing, gates, takeovers
 from saferollout.decide.decision import Note
-from saferollout.decide.observation import Action, Asked, Memory
+from saferollout.decide.memory import Memory
+from saferollout.decide.observation import Action, Asked
 from saferollout.decide.rollout import Rollout
 from saferollout.decide.waiting import awaited
 from saferollout.decide.wording import shortened
@@ -37,10 +38,10 @@ def answer(rollout: Rollout) -> Answer | None:
 
 def _approve(rollout: Rollout, asked: Asked) -> Answer:
     memory, due = rollout.observation.memory, gates.approvals_due(rollout)
-    if not rollout.in_progress or due <= memory.approved:
+    if not rollout.in_progress or not due:
         return _refused(rollout, asked, "nothing waits for an approval")
     told = f"{asked.by} approved of going on from {rollout.new} of {rollout.deployment.replicas} new pods"
-    return Answer(replace(memory, approved=due), Note("RolloutApproved", told))
+    return Answer(replace(memory, approved=(*memory.approved, *due)), Note("RolloutApproved", told))
 
 
 def _retry(rollout: Rollout, asked: Asked) -> Answer:

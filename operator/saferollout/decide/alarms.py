@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from saferollout.decide.observation import AlarmState, AlarmValue, Observation, WatchedAlarm
+from saferollout.decide.answers import AlarmState, AlarmValue
+from saferollout.decide.observation import Observation
+from saferollout.decide.policy import WatchedAlarm
 from saferollout.decide.rollout import Rollout
 from saferollout.decide.wording import shortened
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-from saferollout.decide.observation import Pod
 from saferollout.decide.rollout import Rollout
 from saferollout.decide.serving import Serving
+from saferollout.decide.workload import Pod
 
 
 def of(pods: Iterable[Pod], serving: Serving) -> list[str]:

@@ -8,7 +8,8 @@ from enum import StrEnum
 from saferollout.api.names import GUARDED
 from saferollout.api.reasons import Reason
 from saferollout.decide.ledger import Ledger, Settings
-from saferollout.decide.observation import Asked, Guard, Memory, Takeover
+from saferollout.decide.memory import Memory, Takeover
+from saferollout.decide.observation import Asked, Guard
 
 
 class Move(StrEnum):
@@ -166,3 +167,8 @@ class Decision:
     gone: bool = False
     unchosen: int = 0
     answered: Asked | None = None
+
+    @property
+    def move(self) -> Move | None:
+        """What is done to the Deployment, ``None`` if nothing is."""
+        return None if self.change is None else self.change.move

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from saferollout.decide.observation import FINISHED, Draining, Pod, Target, TargetGroup, TargetState
+from saferollout.decide.answers import Target, TargetGroup, TargetState
+from saferollout.decide.memory import Draining
 from saferollout.decide.rollout import Rollout
 from saferollout.decide.serving import by_address, targets_of
 from saferollout.decide.target_states import is_drained
+from saferollout.decide.workload import FINISHED, Pod
 
 LINGERS = 30.0
 """Seconds within which a load balancer controller that is at work deregisters what has gone."""

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from saferollout.decide import losses
 from saferollout.decide.decision import Note
-from saferollout.decide.observation import Draining, Exposure, Memory
+from saferollout.decide.memory import Draining, Exposure, Memory
 from saferollout.decide.rollout import Rollout
 
 _ROUND = 5

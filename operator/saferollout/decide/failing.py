@@ -11,9 +11,10 @@ from dataclasses import replace
 from saferollout.api.reasons import Reason
 from saferollout.decide import alarms, fences, moves
 from saferollout.decide.decision import Decision, Fence, Note, Wait
-from saferollout.decide.observation import Failed, Memory, ReplicaSet
+from saferollout.decide.memory import Failed, Memory
 from saferollout.decide.rollout import Rollout
 from saferollout.decide.waiting import SOON, waiting
+from saferollout.decide.workload import ReplicaSet
 
 FAILURES = frozenset({Reason.HEALTH_TIMEOUT, Reason.ALARM_FIRING})
 """Reasons that say of a revision that it has failed."""
@@ -72,11 +73,6 @@ def recorded(rollout: Rollout, cause: str) -> Memory | None:
     return replace(rollout.observation.memory, failed=failed)
 
 
-def _counts_as_complete(before: ReplicaSet, rollout: Rollout) -> bool:
-    """Whether the controller would retire all others at once, without a gate (kubernetes ``IsSaturated``)."""
-    return 0 < rollout.deployment.replicas <= min(before.replicas, before.available)
-
-
 def predecessor(rollout: Rollout) -> ReplicaSet | None:
     """Return the ReplicaSet of the last revision that was complete, ``None`` if it is not there any more."""
     stable = rollout.observation.memory.stable
@@ -88,3 +84,8 @@ def predecessor(rollout: Rollout) -> ReplicaSet | None:
         ),
         None,
     )
+
+
+def _counts_as_complete(before: ReplicaSet, rollout: Rollout) -> bool:
+    """Whether the controller would retire all others at once, without a gate (kubernetes ``IsSaturated``)."""
+    return 0 < rollout.deployment.replicas <= min(before.replicas, before.available)

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 
 from saferollout.decide.ledger import Settings
-from saferollout.decide.observation import Pod
+from saferollout.decide.workload import Pod
 
 WALL = 10 * 365 * 24 * 3600
 """A fence (seconds) that no pod ever passes: ten years."""
@@ -38,6 +39,24 @@ def behind(pods: Iterable[Pod], now: float) -> int:
 def wait_for(pods: Iterable[Pod], now: float, fence: float) -> float:
     """Return how many seconds are missing until a fence of ``fence`` seconds leaves these pods available."""
     return max(0.0, math.ceil(fence) + MARGIN - youngest_age(pods, now))
+
+
+def without_wall(users: Settings) -> Settings:
+    """Return what the user wants, where a wall has been taken for their wish.
+
+    Both records of what they had can be lost, the annotation and its copy in the status. A wall is known by
+    its size all the same, and then so are the pause beside it and the deadline above it. Without a record of
+    it ``minReadySeconds`` is what it is by default.
+    """
+    if users.min_ready_seconds < WALL:
+        return users
+    above = users.progress_deadline_seconds
+    return replace(
+        users,
+        paused=False,
+        min_ready_seconds=0,
+        progress_deadline_seconds=above - WALL if above is not None and above > WALL else above,
+    )
 
 
 def deadline(users: Settings, fence: int) -> int | None:

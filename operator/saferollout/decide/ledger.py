@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from functools import lru_cache
 from typing import Any, get_type_hints
 
-from saferollout.decide.observation import Deployment, Strategy
+from saferollout.decide.workload import Deployment, Strategy
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,7 @@ class Ledger:
     """``users``: the values to give back. ``ours``: the operator's, by the same names.
 
     ``at`` is when it was decided on (seconds since the epoch), ``of`` the UID of the Deployment.
+    ``released_at`` is when the last release was that has been made, ``release`` or one before it.
     """
 
     users: Mapping[str, Any] = field(default_factory=dict)
@@ -58,6 +59,7 @@ class Ledger:
     release: Release | None = None
     at: float = field(default=0.0, compare=False)
     of: str = field(default="", compare=False)
+    released_at: float = field(default=0.0, compare=False)
 
 
 def live_settings(deployment: Deployment) -> Settings:
@@ -70,11 +72,11 @@ def in_force(deployment: Deployment, copy: str | None) -> Ledger | None:
 
     The later of the two knows what the user has. Which of them has come to pass is not known to an operator
     that died between two writes: a value is the operator's if it is so by either. A release is only ever on
-    record in the annotation.
+    record in the annotation: the copy is written before it is made.
     """
     noted, kept = (_of(deployment, read(text)) for text in (deployment.ledger, copy))
     if noted is None or kept is None:
-        return noted or (replace(kept, release=None) if kept else None)
+        return noted or (replace(kept, release=None, released_at=0.0) if kept else None)
     earlier, later = sorted((noted, kept), key=lambda each: each.at)
     live = live_settings(deployment)
     left = [
@@ -88,6 +90,7 @@ def in_force(deployment: Deployment, copy: str | None) -> Ledger | None:
         release=noted.release,
         at=later.at,
         of=later.of,
+        released_at=noted.released_at,
     )
 
 
@@ -112,9 +115,7 @@ def users_settings(deployment: Deployment, ledger: Ledger | None) -> Settings:
     return Settings(**{name: given.get(name, getattr(live, name)) for name in SETTINGS})
 
 
-def keep(
-    users: Settings, ours: Settings, release: Release | None = None, *, at: float = 0.0, of: str = ""
-) -> Ledger | None:
+def keep(users: Settings, ours: Settings, release: Release | None = None) -> Ledger | None:
     """Return the ledger for putting ``ours`` in place of ``users``; ``None`` if there is nothing to keep."""
     changed = [name for name in SETTINGS if getattr(users, name) != getattr(ours, name)]
     if not changed and release is None:
@@ -123,8 +124,6 @@ def keep(
         users={name: getattr(users, name) for name in changed},
         ours={name: getattr(ours, name) for name in changed},
         release=release,
-        at=at,
-        of=of,
     )
 
 
@@ -148,6 +147,7 @@ def read(text: str | None) -> Ledger | None:
             release=Release(**_typed(Release, release)) if release else None,
             at=float(content.get("at", 0.0)),
             of=str(content.get("of", "")),
+            released_at=float(content.get("released_at", 0.0)),
         )
     except (ValueError, TypeError, AttributeError, KeyError, RecursionError, OverflowError):
         return None

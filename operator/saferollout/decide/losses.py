@@ -11,9 +11,10 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from saferollout.decide.decision import Decision, Note
-from saferollout.decide.observation import FINISHED, Disruption, Draining, Lost, Memory, Pod
+from saferollout.decide.memory import Draining, Lost, Memory
 from saferollout.decide.rollout import Rollout
 from saferollout.decide.wording import shortened
+from saferollout.decide.workload import FINISHED, Disruption, Pod
 
 _TOGETHER = 2.0
 """Seconds around a release within which a pod that is taken goes in the place of a chosen one."""

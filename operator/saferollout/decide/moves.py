@@ -7,9 +7,9 @@ from dataclasses import replace
 from saferollout.api.names import GUARDED
 from saferollout.decide import fences, takeovers
 from saferollout.decide.decision import Change, Move
-from saferollout.decide.ledger import Release, Settings, keep, live_settings
-from saferollout.decide.observation import ReplicaSet, Strategy
+from saferollout.decide.ledger import Ledger, Release, Settings, keep, live_settings
 from saferollout.decide.rollout import Rollout
+from saferollout.decide.workload import ReplicaSet, Strategy
 
 
 def rest(rollout: Rollout, move: Move) -> Change:
@@ -107,7 +107,11 @@ def differs(change: Change, rollout: Rollout) -> bool:
 def _change(move: Move, rollout: Rollout, settings: Settings, release: Release | None = None) -> Change:
     """Return the change, with the label as somebody else has written it if somebody has."""
     label = GUARDED if rollout.deployment.label is None else rollout.deployment.label
-    ledger = keep(rollout.users, settings, release, at=rollout.observation.now, of=rollout.deployment.uid)
+    ledger = keep(rollout.users, settings, release)
+    if ledger is not None:
+        now = rollout.observation.now
+        released_at = (rollout.ledger or Ledger()).released_at if release is None else now
+        ledger = replace(ledger, at=now, of=rollout.deployment.uid, released_at=released_at)
     return Change(move, settings, ledger, label=label)
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 
 from saferollout.decide import ranking, steps, zones
+from saferollout.decide.answers import TargetGroup, TargetState
 from saferollout.decide.decision import GroupCount, Picture, ZoneCount
-from saferollout.decide.observation import TargetGroup, TargetState
 from saferollout.decide.rollout import Rollout
 
 _COLUMN = {
@@ -38,12 +38,9 @@ def picture_of(rollout: Rollout) -> Picture:
 
 
 def _zones(rollout: Rollout) -> tuple[ZoneCount, ...]:
-    serving = zones.serving_by_zone(rollout.serving.pods)
+    serving = zones.by_zone(rollout.serving.pods)
     updated = Counter(pod.zone for pod in rollout.new_pods)
-    floors = dict(
-        rollout.observation.memory.floors
-        or zones.floors(rollout.observation.policy.min_healthy, serving).items()
-    )
+    floors = rollout.floors or zones.floors(rollout.observation.policy.min_healthy, serving)
     names = sorted({*serving, *floors, *(zone for zone in updated if zone is not None)})
     return tuple(ZoneCount(name, serving[name], updated[name], floors.get(name, 0)) for name in names)
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from saferollout.decide.decision import CostWrite
-from saferollout.decide.observation import Pod
+from saferollout.decide.workload import Pod
 
 
 def rank_writes(pods: Iterable[Pod]) -> tuple[CostWrite, ...]:

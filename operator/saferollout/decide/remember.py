@@ -7,8 +7,9 @@ from dataclasses import replace
 
 from saferollout.decide import draining, exposure, gates, ledger, losses, takeovers, zones
 from saferollout.decide.decision import Decision, Move
-from saferollout.decide.observation import Draining, Failed, Memory, Pod
+from saferollout.decide.memory import Draining, Failed, Memory
 from saferollout.decide.rollout import Rollout
+from saferollout.decide.workload import Pod
 
 
 def remember(rollout: Rollout) -> Memory:
@@ -35,7 +36,7 @@ def _of_the_target(memory: Memory, rollout: Rollout, *, known: bool) -> Memory:
     return replace(
         memory,
         target=target,
-        approved=memory.approved if memory.target == target else 0,
+        approved=memory.approved if memory.target == target else (),
         failing_since=_failing_since(rollout) if known else None,
         baking_since=_baking_since(rollout, memory.draining) if known else memory.baking_since,
     )
@@ -48,12 +49,11 @@ def _of_the_steps(memory: Memory, rollout: Rollout, *, known: bool) -> Memory:
     used = not rollout.releasing and (before.skipped_at or 0) < (before.step_started_at or 0)
     zone = zones.first_in_order(rollout.old_pods) if seen.policy.zone_by_zone else None
     moved_on = before.zone is not None and zone != before.zone
-    had = zones.floors(seen.policy.min_healthy, zones.serving_by_zone(rollout.serving.pods))
     return replace(
         memory,
         started_at=before.started_at or seen.now,
         stable=before.stable or (rollout.old_sets[0].hash if rollout.old_sets else None),
-        floors=before.floors if before.floors is not None or not known else tuple(had.items()),
+        had=_had(rollout) if known and before.had is None else before.had,
         takeovers=takeovers.at_the_start(rollout) if before.started_at is None else before.takeovers,
         serving_since=_serving_since(rollout) if known else None,
         zone=zone,
@@ -61,6 +61,12 @@ def _of_the_steps(memory: Memory, rollout: Rollout, *, known: bool) -> Memory:
         skipped=() if used else before.skipped,
         skipped_at=None if used else before.skipped_at,
     )
+
+
+def _had(rollout: Rollout) -> tuple[tuple[str, int], ...]:
+    """What each zone has: its old pods, be one ill just now, and new ones as far as they serve already."""
+    pods = (*rollout.old_pods, *rollout.serving_among(rollout.new_pods))
+    return tuple(sorted(zones.by_zone(pods).items()))
 
 
 def changed(decision: Decision) -> Decision:
@@ -84,11 +90,7 @@ def released(memory: Memory, victims: Iterable[Pod], rollout: Rollout) -> Memory
 def survivors(rollout: Rollout) -> list[str]:
     """Return the pods that the last release was to take and that are still here: others went instead."""
     memory = rollout.observation.memory
-    if (
-        memory.step_started_at is None
-        or memory.planned_at is None
-        or memory.step_started_at < memory.planned_at
-    ):
+    if memory.planned_at is None or (memory.step_started_at or 0) < memory.planned_at or not rollout.released:
         return []
     alive = {pod.name for pod in rollout.live}
     return [each.pod for each in memory.retiring if each.pod in alive]

@@ -64,7 +64,7 @@ def await_end(rollout: Rollout) -> Decision | None:
     memory = rollout.observation.memory
     if memory.started_at is None:
         return None
-    step = gates.Step(rollout, victims.Plan(), {}, memory.draining, planned_at=0)
+    step = gates.Step(rollout, victims.Plan(), memory.draining, planned_at=0)
     wait = gates.first_closed(step, _LAST)
     return None if wait is None else failing.instead_of(waiting(rollout, wait), rollout)
 

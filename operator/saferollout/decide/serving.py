@@ -4,17 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from saferollout.decide import target_states
-from saferollout.decide.observation import Pod, Target, TargetGroup
+from saferollout.decide.answers import Target, TargetGroup, TargetState
+from saferollout.decide.workload import Pod
+
+REGISTERED_WITHIN = 60.0
+"""Seconds from Ready in which a pod that is to be registered is: after them nobody is about to do it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """``why_not`` says of every live pod that does not serve, by name, what keeps it from serving."""
+    """``why_not`` says of every live pod that does not serve, by name, what keeps it from serving.
+
+    ``arriving`` are those of them that may serve by now: Ready, and not known to fail. They do not count as
+    serving, and where pods are missing they are not to be taken either.
+    """
 
     pods: tuple[Pod, ...]
     why_not: Mapping[str, str]
+    arriving: frozenset[str]
+
+    def may_serve(self, pod: Pod) -> bool:
+        """Whether this live pod serves, or may by now."""
+        return pod.name not in self.why_not or pod.name in self.arriving
 
     def count(self, among: Iterable[Pod]) -> int:
         """Return how many of these pods serve."""
@@ -67,26 +81,41 @@ def who_serves(live: Iterable[Pod], groups: Iterable[TargetGroup]) -> Serving:
     """Judge every live pod against every target group. A group that has not answered vouches for nobody."""
     pods = tuple(live)
     indexed = [(group, by_address(group)) for group in groups]
-    why_not = {pod.name: why for pod in pods if (why := _why_not(pod, indexed)) is not None}
-    return Serving(tuple(pod for pod in pods if pod.name not in why_not), why_not)
+    obstacles = {pod.name: found for pod in pods if (found := list(_obstacles(pod, indexed)))}
+    return Serving(
+        tuple(pod for pod in pods if pod.name not in obstacles),
+        {name: found[0].why for name, found in obstacles.items()},
+        frozenset(name for name, found in obstacles.items() if all(each.passes for each in found)),
+    )
 
 
-def _why_not(pod: Pod, groups: Iterable[tuple[TargetGroup, Mapping[str, list[Target]]]]) -> str | None:
+class _Obstacle(NamedTuple):
+    """What keeps a pod from serving, and whether that passes by itself, which may have happened by now."""
+
+    why: str
+    passes: bool = False
+
+
+def _obstacles(
+    pod: Pod, groups: Iterable[tuple[TargetGroup, Mapping[str, list[Target]]]]
+) -> Iterator[_Obstacle]:
     if pod.ready_since is None:
-        return f"not Ready ({pod.phase})"
+        yield _Obstacle(f"not Ready ({pod.phase})")
+        return
     for group, targets in groups:
         if group.targets is None:
-            return f"{group.name} has not answered"
-        if group.asked_at < pod.ready_since:
+            yield _Obstacle(f"{group.name} has not answered")
+        elif group.asked_at < pod.ready_since:
             # Whoever had the address before may have been healthy there.
-            return f"{group.name} has not been asked since it became Ready"
-        mine = list(targets_of(pod, group, targets))
-        if not mine:
-            return f"{_described(pod, group)} is not registered in {group.name}"
-        for target in mine:
-            if not target_states.serves(target):
-                return target_states.explained(target, group.name)
-    return None
+            yield _Obstacle(f"{group.name} has not been asked since it became Ready", passes=True)
+        elif mine := list(targets_of(pod, group, targets)):
+            for target in mine:
+                if not target_states.serves(target):
+                    why = target_states.explained(target, group.name)
+                    yield _Obstacle(why, passes=target.state is TargetState.INITIAL)
+        else:
+            young = group.asked_at - pod.ready_since < REGISTERED_WITHIN
+            yield _Obstacle(f"{_described(pod, group)} is not registered in {group.name}", passes=young)
 
 
 def _described(pod: Pod, group: TargetGroup) -> str:

@@ -24,8 +24,7 @@ def step(rollout: Rollout) -> Decision | None:
     if not rollout.in_progress:
         return None
     memory, now = rollout.observation.memory, rollout.observation.now
-    floors = dict(memory.floors or ())
-    plan = victims.plan(rollout, floors)
+    plan = victims.plan(rollout, rollout.floors)
     settled = rollout.unsettled is None
     costs = victims.costs_to_write(plan, rollout) if settled else ()
     survivors = remember.survivors(rollout) if settled else []
@@ -39,7 +38,7 @@ def step(rollout: Rollout) -> Decision | None:
     if settled:
         memory = replace(memory, retiring=plan.chosen, planned_at=planned_at)
     rollout = Rollout(replace(rollout.observation, memory=memory), rollout.deployment)
-    considered = gates.Step(rollout, plan, floors, memory.draining, planned_at)
+    considered = gates.Step(rollout, plan, memory.draining, planned_at)
     policy = rollout.observation.policy
     if policy.paused:
         wait: Wait | None = Wait(Reason.PAUSED_BY_SPEC, "held by spec.paused", UNHURRIED)
@@ -65,7 +64,8 @@ def _release(rollout: Rollout, plan: victims.Plan) -> Decision:
     decision = waiting(rollout, Wait(Reason.RELEASING, message, SOON), change)
     memory = remember.released(decision.memory, plan.victims, rollout)
     index, total = steps.index(rollout.planned_steps, rollout.new + batch), len(rollout.planned_steps)
-    note = Note("StepReleased", f"step {index}/{total}: {message}")
+    when = "step" if batch else "after step"
+    note = Note("StepReleased", f"{when} {index}/{total}: {message}")
     return replace(decision, memory=memory, notes=(*decision.notes, note))
 
 

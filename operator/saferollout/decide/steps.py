@@ -6,7 +6,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 
 from saferollout.api.quantities import rounded_up
-from saferollout.decide.observation import IntOrPercent
+from saferollout.decide.policy import IntOrPercent
 
 Steps = tuple[int, ...]
 """How many pods are new after each step of a rollout, in order; the last is all of them."""

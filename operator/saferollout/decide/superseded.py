@@ -11,8 +11,8 @@ from collections.abc import Iterator
 
 from saferollout.decide.decision import Fence
 from saferollout.decide.fences import WALL
-from saferollout.decide.observation import ReplicaSet
 from saferollout.decide.rollout import Rollout
+from saferollout.decide.workload import ReplicaSet
 
 
 def first_to_go(rollout: Rollout) -> tuple[ReplicaSet, ...]:

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from saferollout.decide.decision import Change, Decision, Note
 from saferollout.decide.ledger import SETTINGS, live_settings
-from saferollout.decide.observation import Memory, Takeover
+from saferollout.decide.memory import Memory, Takeover
 from saferollout.decide.rollout import Rollout
 
 PATIENCE = 3

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from saferollout.decide.observation import Target, TargetState
+from saferollout.decide.answers import Target, TargetState
 
 NOT_REGISTERED = "Target.NotRegistered"
 

@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from saferollout.decide.decision import CostWrite
-from saferollout.decide.observation import Because, Chosen, Pod, ReplicaSet
+from saferollout.decide.memory import Because, Chosen
 from saferollout.decide.ranking import rank_writes
 from saferollout.decide.rollout import Rollout
-from saferollout.decide.zones import serving_by_zone
+from saferollout.decide.workload import Pod, ReplicaSet
+from saferollout.decide.zones import by_zone
 
 LOWEST_COST = str(-(2**31))
 """The deletion cost of a chosen pod: the lowest there is (``controller.kubernetes.io/pod-deletion-cost``)."""
@@ -56,7 +58,7 @@ def shrinkage(old_sets: Iterable[ReplicaSet], count: int) -> Iterator[tuple[Repl
 
 
 def plan(rollout: Rollout, floors: Mapping[str, int]) -> Plan:
-    """Choose the old pods of the next release: what does not serve, then from the zone with most to spare.
+    """Choose the old pods of the next release: what fails, what is yet to serve, then where most is to spare.
 
     Where all pods of a ReplicaSet go, or those that are not Ready, nothing is chosen: they are taken into
     account first. Ties are broken by the number of old pods in the zone, then by name, so the same snapshot
@@ -127,13 +129,21 @@ def _forced(pods: Sequence[Pod], count: int) -> Plan:
     return Plan(tuple(unready), (), (Because.NOT_READY,) * len(unready))
 
 
+class _Lane(NamedTuple):
+    """What makes pods alike: one is as good as the other to go."""
+
+    serves: bool
+    may_serve: bool
+    zone: str | None
+
+
 class _Spare:
     """What every zone has beyond its floor, while pods are being chosen."""
 
     def __init__(self, rollout: Rollout, floors: Mapping[str, int]) -> None:
-        self._why_not = rollout.serving.why_not
+        self._who = rollout.serving
         self._floors = floors
-        self._serving = serving_by_zone(rollout.serving.pods)
+        self._serving = by_zone(rollout.serving.pods)
         self._old = Counter(pod.zone for pod in rollout.old_pods)
         policy = rollout.observation.policy
         self._by_zone = policy.zone_by_zone
@@ -142,7 +152,7 @@ class _Spare:
         """Count these pods as gone."""
         for pod in pods:
             self._old[pod.zone] -= 1
-            if pod.name not in self._why_not:
+            if pod.name not in self._who.why_not:
                 self._serving[pod.zone or ""] -= 1
 
     def pick(self, pods: Iterable[Pod], count: int) -> Plan:
@@ -150,10 +160,10 @@ class _Spare:
 
         Among equals those go first whose Node goes too: they would have to be replaced once more.
         """
-        lanes: dict[tuple[bool, str | None], list[Pod]] = {}
+        lanes: dict[_Lane, list[Pod]] = {}
         by_name = sorted(pods, key=lambda pod: pod.name, reverse=True)
         for pod in sorted(by_name, key=lambda pod: pod.node_goes):  # the last of a lane is the first to go
-            lanes.setdefault((pod.name not in self._why_not, pod.zone), []).append(pod)
+            lanes.setdefault(self._lane(pod), []).append(pod)
         victims: list[Pod] = []
         because: list[Because] = []
         while len(victims) < count and lanes:
@@ -162,16 +172,19 @@ class _Spare:
             if not lanes[lane]:
                 del lanes[lane]
             victims.append(pod)
-            because.append(Because.MOST_TO_SPARE if lane[0] else Because.NOT_SERVING)
+            because.append(Because.MOST_TO_SPARE if lane.serves else Because.NOT_SERVING)
             self.take([pod])
         return Plan(tuple(victims), tuple(victims) if lanes else (), tuple(because))
 
-    def _cost(self, lane: tuple[bool, str | None]) -> tuple[bool, bool, str, int, int, str]:
-        serves, zone = lane
-        name = zone or ""
+    def _lane(self, pod: Pod) -> _Lane:
+        return _Lane(pod.name not in self._who.why_not, self._who.may_serve(pod), pod.zone)
+
+    def _cost(self, lane: _Lane) -> tuple[bool, bool, bool, str, int, int, str]:
+        name = lane.zone or ""
         short = self._floors.get(name, 0) - self._serving[name]
+        needed = lane.serves and short >= 0
         in_order = name if self._by_zone else ""
-        return serves, serves and short >= 0, in_order, short, -self._old[zone], name
+        return lane.serves, lane.may_serve, needed, in_order, short, -self._old[lane.zone], name
 
 
 def _joined(*plans: Plan) -> Plan:

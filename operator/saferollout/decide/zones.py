@@ -6,12 +6,23 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from saferollout.api.quantities import rounded_up
-from saferollout.decide.observation import IntOrPercent, Pod
+from saferollout.decide.policy import IntOrPercent
+from saferollout.decide.workload import Pod
 
 
-def serving_by_zone(serving: Iterable[Pod]) -> Counter[str]:
-    """Count serving pods by zone. Pods of an unknown zone count nowhere."""
-    return Counter(pod.zone for pod in serving if pod.zone is not None)
+def by_zone(pods: Iterable[Pod]) -> Counter[str]:
+    """Count pods by zone. Those of an unknown zone count nowhere."""
+    return Counter(pod.zone for pod in pods if pod.zone is not None)
+
+
+def scaled(had: Mapping[str, int], replicas: int) -> dict[str, int]:
+    """Return what zones would have had of so many replicas: less in proportion, yet one if they had any.
+
+    Whoever scales down in mid-rollout wants fewer pods in every zone. Rounded down: rounded up, it could be
+    more than there are pods.
+    """
+    total = max(replicas, sum(had.values()))
+    return {zone: max(min(count, 1), count * replicas // total) for zone, count in had.items() if total}
 
 
 def floors(min_healthy: IntOrPercent, had: Mapping[str, int]) -> dict[str, int]:
@@ -22,7 +33,8 @@ def floors(min_healthy: IntOrPercent, had: Mapping[str, int]) -> dict[str, int]:
 def below(after: Mapping[str, int], leaving: Mapping[str, int], floor: Mapping[str, int]) -> list[str]:
     """Return the zones that these departures would bring below their floors.
 
-    ``after``: serving pods by zone when they are gone; ``leaving``: how many of the departing ones serve.
+    ``after``: serving pods by zone when they are gone; ``leaving``: how many of the departing ones serve, or
+    may by now.
     """
     return sorted(
         zone for zone, count in leaving.items() if count and after.get(zone, 0) < floor.get(zone, 0)

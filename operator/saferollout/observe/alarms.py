@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from saferollout.api.reasons import Reason
-from saferollout.decide.observation import AlarmState, Problem
+from saferollout.decide.answers import AlarmState
+from saferollout.decide.observation import Problem
 from saferollout.observe import cloudwatch
 from saferollout.observe.aws_errors import CLOUDWATCH, explain
 from saferollout.observe.bucket import TokenBucket

@@ -10,7 +10,7 @@ import boto3
 from prometheus_client import Counter
 
 from saferollout.api.plain import quoted
-from saferollout.decide.observation import AlarmState, AlarmValue
+from saferollout.decide.answers import AlarmState, AlarmValue
 from saferollout.observe.aws_errors import CLOUDWATCH, explain
 from saferollout.observe.question import Unanswered, config_for
 

@@ -10,11 +10,11 @@ from typing import Any
 
 from kubernetes.aio.client import ApiClient
 
-from saferollout.decide.observation import FINISHED, Deployment, Pod, ReplicaSet
+from saferollout.decide.workload import FINISHED, Deployment, Pod, ReplicaSet
 from saferollout.observe import records
 from saferollout.observe.backoff import Backoff
 from saferollout.observe.index import Groups, Lookup
-from saferollout.observe.informer import Gap, Informer, OptionalInformer, UnlessForbiddenInformer
+from saferollout.observe.informer import Gap, Informer, OptionalInformer, UnlessForbiddenInformer, run_all
 from saferollout.observe.vanished import Vanished
 
 BINDING_APIS = ("elbv2.k8s.aws/v1beta1", "eks.amazonaws.com/v1")
@@ -94,9 +94,7 @@ class Cluster:
 
     async def run(self) -> None:
         """Keep everything up to date until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            for informer in self._informers:
-                group.create_task(informer.run())
+        await run_all(self._informers)
 
     async def synced(self) -> None:
         """Wait until everything has been listed once."""

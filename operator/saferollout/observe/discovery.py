@@ -11,14 +11,16 @@ from dataclasses import dataclass, replace
 
 from saferollout.api.model import ServiceRef, TargetGroupRef
 from saferollout.api.reasons import Reason
-from saferollout.decide.observation import Labels, Problem, TargetGroup
+from saferollout.decide.answers import TargetGroup
+from saferollout.decide.observation import Problem
+from saferollout.decide.workload import Labels
 from saferollout.observe.records import Binding, Service, ServicePort
 from saferollout.observe.roles import Role
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A target group, before anybody asked ELBv2 about it. See ``decide.observation.TargetGroup``.
+    """A target group, before anybody asked ELBv2 about it. See ``decide.answers.TargetGroup``.
 
     Whether pods or Nodes are its targets is not known yet: ``ports`` are those of the one, ``node_ports``
     those of the other.

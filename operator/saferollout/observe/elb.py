@@ -12,7 +12,8 @@ from prometheus_client import Counter
 
 from saferollout.api.plain import quoted
 from saferollout.api.reasons import Reason
-from saferollout.decide.observation import Problem, Target, TargetState
+from saferollout.decide.answers import Target, TargetState
+from saferollout.decide.observation import Problem
 from saferollout.observe.aws_errors import explain
 from saferollout.observe.question import Unanswered, config_for
 from saferollout.observe.roles import Credentials, Role, assume

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Generic, TypeVar
@@ -222,3 +222,10 @@ class UnlessForbiddenInformer(OptionalInformer[R]):
 
     def _does_without(self, refused: Refused) -> bool:
         return refused.code == HTTPStatus.FORBIDDEN and not self.records
+
+
+async def run_all(informers: Iterable[Informer[Any]]) -> None:
+    """Keep all of them up to date until cancelled."""
+    async with asyncio.TaskGroup() as group:
+        for informer in informers:
+            group.create_task(informer.run())

@@ -14,7 +14,7 @@ from kubernetes.aio.client import ApiClient
 from saferollout.api.names import ACTION_ANNOTATION, API_VERSION, FINALIZER, PLURAL
 from saferollout.decide.observation import Asked
 from saferollout.observe.index import Groups, Lookup
-from saferollout.observe.informer import Informer
+from saferollout.observe.informer import Informer, run_all
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +54,7 @@ class SafeRollouts:
 
     async def run(self) -> None:
         """Keep it up to date until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            for informer in self._informers:
-                group.create_task(informer.run())
+        await run_all(self._informers)
 
     async def synced(self) -> None:
         """Wait until everything has been listed once."""

@@ -6,7 +6,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from saferollout.api.reasons import Reason
-from saferollout.decide.observation import Deployment, Observation, Pod, Problem, TargetGroup, TargetState
+from saferollout.decide.answers import TargetGroup, TargetState
+from saferollout.decide.observation import Observation, Problem
+from saferollout.decide.workload import Deployment, Pod
 from saferollout.observe.cluster import Cluster
 
 CACHE_GRACE_SECONDS = 5.0

@@ -13,7 +13,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
 from saferollout.api.reasons import Reason
-from saferollout.decide.observation import Problem, TargetGroup
+from saferollout.decide.answers import TargetGroup
+from saferollout.decide.observation import Problem
 from saferollout.observe import arn as arns
 from saferollout.observe import elb
 from saferollout.observe.aws_errors import ELBV2, explain

@@ -6,7 +6,7 @@ import time
 from collections import deque
 from dataclasses import replace
 
-from saferollout.decide.observation import Pod
+from saferollout.decide.workload import Pod
 
 KEPT_SECONDS = 60.0
 """Loops look at least every few seconds. What is older has been seen, or nobody was there to tell."""

@@ -9,12 +9,7 @@ from collections.abc import Callable
 from functools import partial
 
 from saferollout.sim.addresses import Addresses
-from saferollout.sim.objects import (
-    annotations_of,
-    condition_of,
-    is_deleting,
-    key_of,
-)
+from saferollout.sim.objects import annotations_of, condition_of, is_deleting, key_of
 from saferollout.sim.process import NOT_RUNNING_YET, Process, Stage, status_of
 from saferollout.sim.resources import NODES, PODS
 from saferollout.sim.store import Change, Object, Store

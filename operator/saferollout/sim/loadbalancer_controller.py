@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from saferollout.decide.observation import TargetState
+from saferollout.decide.answers import TargetState
 from saferollout.sim.controllers.queue import WorkQueue
 from saferollout.sim.elbv2.health import Address
 from saferollout.sim.elbv2.operations import TargetGroups

@@ -15,7 +15,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from kubernetes.aio.client import ApiClient, ApiException
 
-from saferollout.decide.observation import Target, TargetState
+from saferollout.decide.answers import Target, TargetState
 from saferollout.sim.samples import Sample, SeenPod
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 
-from saferollout.decide.observation import Target, TargetState
+from saferollout.decide.answers import Target, TargetState
 
 
 @dataclass(frozen=True, slots=True)

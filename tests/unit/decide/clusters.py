@@ -12,30 +12,15 @@ from hypothesis import strategies as st
 
 from saferollout.api.reasons import Reason
 from saferollout.decide import fences, ledger
+from saferollout.decide.answers import Target, TargetGroup, TargetState
 from saferollout.decide.decision import Move
 from saferollout.decide.ledger import Release, Settings
-from saferollout.decide.observation import (
-    Action,
-    Asked,
-    Because,
-    Chosen,
-    ContainerPort,
-    Deployment,
-    Draining,
-    Failed,
-    Memory,
-    Observation,
-    Pod,
-    Policy,
-    Problem,
-    Strategy,
-    Target,
-    TargetGroup,
-    TargetState,
-    Tuning,
-)
+from saferollout.decide.memory import Because, Chosen, Draining, Failed, Memory
+from saferollout.decide.observation import Action, Asked, Observation, Problem
 from saferollout.decide.phases import decide
+from saferollout.decide.policy import Policy, Tuning
 from saferollout.decide.victims import LOWEST_COST
+from saferollout.decide.workload import ContainerPort, Deployment, Pod, Strategy
 from unit.decide.given import LONG, NOW, PORT, USERS, acted, edited, fresh, group, pod, replica_set, with_pod
 
 Kind = tuple[dict[str, Any], str]
@@ -129,7 +114,7 @@ _drainings = st.builds(
     zone=st.sampled_from(["a", None]),
     since=st.sampled_from([NOW - 5000.0, NOW - 20.0]),
 )
-_floors = st.none() | st.dictionaries(st.sampled_from("abc"), st.integers(0, 3), min_size=1).map(
+_had = st.none() | st.dictionaries(st.sampled_from("abc"), st.integers(0, 3), min_size=1).map(
     lambda found: tuple(sorted(found.items()))
 )
 
@@ -160,7 +145,7 @@ memories = st.builds(
     waiting_since=_MOMENTS,
     started_at=_MOMENTS,
     step_started_at=_MOMENTS,
-    floors=_floors,
+    had=_had,
     retiring=st.sampled_from([(), ("v1-1",), ("v1-1", "v1-2"), ("v9-9",)]).map(_chosen),
     planned_at=_MOMENTS,
     draining=st.lists(
@@ -168,7 +153,7 @@ memories = st.builds(
     ).map(tuple),
     failing_since=_MOMENTS,
     baking_since=_MOMENTS,
-    approved=st.integers(0, 2),
+    approved=st.sampled_from([(), ("1",), ("1", "50%")]),
     skipped=st.sampled_from([(), (), (Reason.WAITING_FOR_DRAIN,)]),
     skipped_at=_MOMENTS,
     failed=st.none() | _failures,
@@ -324,7 +309,7 @@ def rollouts(draw: st.DrawFn) -> Observation:
     seen = replace(seen, pods=tuple(aged))
     for _ in range(draw(st.integers(0, 3))):
         decision = decide(seen)
-        if decision.change is not None and decision.change.move is Move.RELEASE:
+        if decision.move is Move.RELEASE:
             break
         seen = acted(seen, decision, later=2.0)
     for name, kind in draw(_faults):

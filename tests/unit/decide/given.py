@@ -13,24 +13,15 @@ from typing import Any
 
 from saferollout.api.reasons import Reason
 from saferollout.decide import gates, ledger, victims
+from saferollout.decide.answers import Target, TargetGroup, TargetState
 from saferollout.decide.decision import Change, Decision
 from saferollout.decide.fences import WALL
-from saferollout.decide.observation import (
-    ContainerPort,
-    Deployment,
-    Draining,
-    Failed,
-    Observation,
-    Pod,
-    Policy,
-    ReplicaSet,
-    Strategy,
-    Target,
-    TargetGroup,
-    TargetState,
-)
+from saferollout.decide.memory import Draining, Failed
+from saferollout.decide.observation import Observation
 from saferollout.decide.phases import decide
+from saferollout.decide.policy import Policy
 from saferollout.decide.rollout import Rollout
+from saferollout.decide.workload import ContainerPort, Deployment, Pod, ReplicaSet, Strategy
 
 NOW = 1_800_000_000.0
 PORT = 8080
@@ -230,9 +221,8 @@ def step_of(seen: Observation) -> gates.Step:
     """The release that would be considered now."""
     rollout = rollout_of(seen)
     memory = seen.memory
-    floors = dict(memory.floors or ())
-    plan = victims.plan(rollout, floors)
-    return gates.Step(rollout, plan, floors, memory.draining, memory.planned_at or seen.now)
+    plan = victims.plan(rollout, rollout.floors)
+    return gates.Step(rollout, plan, memory.draining, memory.planned_at or seen.now)
 
 
 def releasing() -> Observation:

@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from saferollout.api.quantities import rounded_up
-from saferollout.decide.observation import Observation, Pod, ReplicaSet, TargetState
+from saferollout.decide.answers import TargetState
+from saferollout.decide.observation import Observation
+from saferollout.decide.workload import Pod, ReplicaSet
 
 _PHASES = {"Pending": 0, "Unknown": 1, "Running": 2}
 
@@ -33,6 +35,28 @@ def serves(pod: Pod, seen: Observation) -> bool:
         if not own or any(each.state is not TargetState.HEALTHY for each in own):
             return False
     return bool(seen.target_groups)
+
+
+def may_serve(pod: Pod, seen: Observation) -> bool:
+    """Whether the pod serves, or nothing was wrong with it but that it had just come."""
+    if serves(pod, seen):
+        return True
+    if pod.ready_since is None or not seen.target_groups:
+        return False
+    for group in seen.target_groups:
+        if group.targets is None:
+            return False
+        if group.asked_at < pod.ready_since:
+            continue
+        ports = {port.number for port in pod.ports}
+        states = {
+            each.state for each in group.targets if each.id == pod.ip and (not ports or each.port in ports)
+        }
+        if not states and group.asked_at - pod.ready_since >= 60:
+            return False
+        if states - {TargetState.HEALTHY, TargetState.INITIAL}:
+            return False
+    return True
 
 
 def old_sets(seen: Observation) -> list[ReplicaSet]:
@@ -109,7 +133,7 @@ def _still_draining(seen: Observation) -> Iterator[str]:
 def _what_is_left(seen: Observation, going: Iterable[Pod], floors: Mapping[str, int]) -> Iterator[str]:
     assert seen.deployment is not None
     serving = [pod for pod in live(seen) if serves(pod, seen)]
-    lost = [pod for pod in going if pod in serving]
+    lost = [pod for pod in going if may_serve(pod, seen)]
     left = [pod for pod in serving if pod not in lost]
     if lost and len(left) < seen.deployment.replicas:
         yield f"{len(left)} of {seen.deployment.replicas} would be left serving"

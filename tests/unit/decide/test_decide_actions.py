@@ -8,18 +8,23 @@ from typing import Any
 import pytest
 
 from saferollout.api.reasons import Reason
+from saferollout.decide import gates
 from saferollout.decide.actions import SKIPPABLE
 from saferollout.decide.decision import Decision, Move
-from saferollout.decide.observation import Asked, Observation, Policy, Takeover
+from saferollout.decide.memory import Takeover
+from saferollout.decide.observation import Asked, Observation
 from saferollout.decide.phases import decide
+from saferollout.decide.policy import Policy
 from unit.decide.given import (
     FAILURE,
     acted,
     at_rest,
     draining,
+    edited,
     failed,
     releasable,
     rolling,
+    step_of,
     with_pod,
     with_states,
 )
@@ -72,18 +77,42 @@ def test_once_approved_it_goes_on() -> None:
     assert told(decision)[0] == (
         "RolloutApproved: kubectl-annotate approved of going on from 1 of 3 new pods"
     )
-    assert decision.memory.approved == 1
+    assert decision.memory.approved == ("1",)
 
 
 def test_every_point_is_approved_for_itself() -> None:
     seen = releasable(4, new=2, policy=Policy(approvals=(1, "50%")))
-    seen = replace(seen, memory=replace(seen.memory, approved=1))
+    seen = replace(seen, memory=replace(seen.memory, approved=("1",)))
     assert decide(seen).reason is Reason.WAITING_FOR_APPROVAL
+
+
+def test_a_point_that_is_taken_out_of_the_spec_leaves_its_approval_to_no_other() -> None:
+    seen = releasable(4, new=2, policy=Policy(approvals=("50%",)))
+    seen = replace(seen, memory=replace(seen.memory, approved=("1",)))
+    assert decide(seen).reason is Reason.WAITING_FOR_APPROVAL
+
+
+@pytest.mark.parametrize(
+    ("replicas", "new", "point"),
+    [(0, 0, "50%"), (2, 3, 3)],
+    ids=["of no pods", "beyond all that there are to be"],
+)
+def test_a_point_that_is_no_number_of_the_deployments_pods_is_none(
+    replicas: int, new: int, point: int | str
+) -> None:
+    policy = Policy(approvals=(point,))
+    assert gates.approved(step_of(edited(rolling(3, new=new, policy=policy), replicas=replicas))) is None
+
+
+def test_two_points_that_are_reached_at_once_are_approved_at_once() -> None:
+    decision = asked(releasable(4, policy=Policy(approvals=(1, "25%"))), "approve")
+    assert decision.memory.approved == ("1", "25%")
+    assert decision.move is Move.RELEASE
 
 
 def test_no_step_goes_past_a_point_of_approval() -> None:
     seen = releasable(8, new=2, old=8, policy=Policy(max_surge=4, approvals=(2, 3)))
-    seen = replace(seen, memory=replace(seen.memory, approved=1))
+    seen = replace(seen, memory=replace(seen.memory, approved=("2",)))
     decision = decide(seen)
     assert decision.change is not None
     assert decision.change.ledger is not None
@@ -93,14 +122,14 @@ def test_no_step_goes_past_a_point_of_approval() -> None:
 
 def test_another_template_has_to_be_approved_anew() -> None:
     seen = releasable(policy=AT_ONE)
-    seen = replace(seen, memory=replace(seen.memory, approved=1, target="v3"))
+    seen = replace(seen, memory=replace(seen.memory, approved=("1",), target="v3"))
     assert decide(seen).reason is Reason.WAITING_FOR_APPROVAL
 
 
 def test_what_waits_for_no_approval_cannot_be_approved() -> None:
     decision = asked(rolling(), "approve")
     assert told(decision)[0].startswith("ActionRefused")
-    assert decision.memory.approved == 0
+    assert decision.memory.approved == ()
 
 
 # --- abort and retry

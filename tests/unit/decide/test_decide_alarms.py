@@ -9,10 +9,12 @@ import pytest
 
 from saferollout.api.reasons import Reason
 from saferollout.decide import alarms
+from saferollout.decide.answers import AlarmState, AlarmValue
 from saferollout.decide.decision import Move
 from saferollout.decide.gates import alarms_quiet
-from saferollout.decide.observation import AlarmState, AlarmValue, Observation, Policy, WatchedAlarm
+from saferollout.decide.observation import Observation
 from saferollout.decide.phases import decide
+from saferollout.decide.policy import Policy, WatchedAlarm
 from unit.decide.given import at_rest, draining, edited, releasable, rolling, step_of
 
 LENIENT = WatchedAlarm("errors")

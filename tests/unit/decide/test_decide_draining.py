@@ -7,16 +7,11 @@ from dataclasses import replace
 import pytest
 
 from saferollout.api.reasons import Reason
+from saferollout.decide.answers import Target, TargetState
 from saferollout.decide.draining import still_draining, targets_to_drain, unasked, without_survivors
-from saferollout.decide.observation import (
-    ContainerPort,
-    Draining,
-    Memory,
-    Observation,
-    Problem,
-    Target,
-    TargetState,
-)
+from saferollout.decide.memory import Draining, Memory
+from saferollout.decide.observation import Observation, Problem
+from saferollout.decide.workload import ContainerPort
 from unit.decide.given import GONE, NOW, PORT, fresh, group, pod, pods, rollout_of, with_pod, with_states
 
 

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from saferollout.decide import exposure
-from saferollout.decide.observation import Draining, Exposure, Leave, Memory, Observation
+from saferollout.decide.memory import Draining, Exposure, Memory
+from saferollout.decide.observation import Observation
 from saferollout.decide.phases import decide
+from saferollout.decide.workload import Leave
 from unit.decide.given import NOW, PORT, at_rest, fresh, pod, replica_set, rollout_of
 
 GOING = Draining("arn-web", "ip-v1-9", PORT, "v1-9", "a", NOW - 60)

@@ -7,17 +7,13 @@ from dataclasses import replace
 import pytest
 
 from saferollout.api.reasons import Reason
+from saferollout.decide.answers import AlarmState, AlarmValue
 from saferollout.decide.decision import Decision, Move, Outcome
 from saferollout.decide.fences import WALL
-from saferollout.decide.observation import (
-    AlarmState,
-    AlarmValue,
-    Observation,
-    Policy,
-    Strategy,
-    WatchedAlarm,
-)
+from saferollout.decide.observation import Observation
 from saferollout.decide.phases import decide
+from saferollout.decide.policy import Policy, WatchedAlarm
+from saferollout.decide.workload import Strategy
 from unit.decide.given import (
     FAILURE,
     NOW,

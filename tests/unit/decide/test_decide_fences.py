@@ -7,10 +7,12 @@ from dataclasses import replace
 
 import pytest
 
+from saferollout.api.reasons import Reason
 from saferollout.decide import fences
 from saferollout.decide.fences import MARGIN, WALL
 from saferollout.decide.ledger import Settings
-from unit.decide.given import NOW, USERS, pod
+from saferollout.decide.phases import decide
+from unit.decide.given import NOW, USERS, edited, pod, rolling, rollout_of
 
 USER = Settings(paused=False, strategy=USERS, min_ready_seconds=10, progress_deadline_seconds=600)
 MOST = 2**31 - 1
@@ -69,3 +71,27 @@ def test_a_user_without_a_deadline_has_none_under_a_fence_either() -> None:
 def test_a_deadline_is_no_higher_than_kubernetes_can_count() -> None:
     assert fences.deadline(replace(USER, progress_deadline_seconds=MOST), WALL) == MOST
     assert WALL < MOST
+
+
+def test_a_wall_is_nobodys_wish_and_neither_is_what_stands_beside_it() -> None:
+    walled = replace(USER, paused=True, min_ready_seconds=WALL, progress_deadline_seconds=600 + WALL)
+    assert fences.without_wall(walled) == replace(USER, min_ready_seconds=0)
+    unbounded = replace(walled, progress_deadline_seconds=None)
+    assert fences.without_wall(unbounded).progress_deadline_seconds is None
+
+
+def test_what_is_less_than_a_wall_is_somebodys() -> None:
+    patient = replace(USER, paused=True, min_ready_seconds=WALL - 1)
+    assert fences.without_wall(patient) == patient
+
+
+def test_given_a_hold_whose_records_are_both_lost_then_it_goes_on_and_is_given_back_without_a_wall() -> None:
+    seen = rolling(3)
+    lost = edited(replace(seen, memory=replace(seen.memory, ledger=None)), ledger=None)
+    users = rollout_of(lost).users
+    assert (users.paused, users.min_ready_seconds, users.progress_deadline_seconds) == (False, 0, 600)
+    decision = decide(lost)
+    assert decision.reason is Reason.SETTLING
+    given_back = decide(replace(lost, deleting=True)).change
+    assert given_back is not None
+    assert given_back.settings == replace(users, strategy=given_back.settings.strategy)

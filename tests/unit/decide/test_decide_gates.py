@@ -9,10 +9,13 @@ import pytest
 
 from saferollout.api.reasons import Reason
 from saferollout.decide import gates
+from saferollout.decide.answers import Target, TargetState
 from saferollout.decide.decision import Wait
 from saferollout.decide.gates import GATES, Gate
-from saferollout.decide.observation import Draining, Observation, Policy, Target, TargetState
+from saferollout.decide.memory import Draining
+from saferollout.decide.observation import Observation
 from saferollout.decide.phases import decide
+from saferollout.decide.policy import Policy
 from saferollout.decide.victims import Plan
 from unit.decide.given import (
     NOW,
@@ -255,6 +258,17 @@ def test_a_zone_may_lose_what_does_not_serve() -> None:
     assert closed(gates.zones_kept, with_states(crowded, v1_1="unhealthy")) is None
 
 
+def test_a_zone_below_its_floor_keeps_what_may_serve_by_now() -> None:
+    seen = releasable(3, new=3, old=1)
+    crowded = replace(
+        seen, pods=tuple(replace(each, zone="b" if each.owner == "v2" else "a") for each in seen.pods)
+    )
+    assert closed(gates.zones_kept, with_states(crowded, v1_1="initial")) == (
+        Reason.ZONE_FLOOR,
+        "a would keep 0 of at least 1 serving pods without v1-1; v1-1: ip-v1-1:8080 is initial in web",
+    )
+
+
 # --- capacity_kept
 
 
@@ -269,6 +283,23 @@ def test_a_release_that_would_leave_too_few_serving_closes_and_says_who_does_not
 
 def test_whoever_does_not_serve_may_go_however_few_do() -> None:
     assert closed(gates.capacity_kept, with_states(releasable(), v1_2="unhealthy", v1_3="unused")) is None
+
+
+def test_where_pods_are_missing_one_that_may_serve_by_now_does_not_go() -> None:
+    """Its target was initial when ELBv2 was asked: when it is retired it may be healthy, and needed."""
+    seen = with_states(releasable(), v1_2="unhealthy", v1_3="initial")
+    arriving = replace(step_of(seen), plan=Plan((rollout_of(seen).old_pods[2],)))
+    assert gates.capacity_kept(arriving) == Wait(
+        Reason.CAPACITY_LOW,
+        "2 of 3 pods would be left serving; "
+        "v1-2: ip-v1-2:8080 is unhealthy in web, v1-3: ip-v1-3:8080 is initial in web",
+    )
+
+
+def test_where_none_is_missing_one_that_may_serve_by_now_goes_before_those_that_serve() -> None:
+    seen = with_states(releasable(), v1_3="initial")
+    assert [each.name for each in step_of(seen).plan.victims] == ["v1-3"]
+    assert closed(gates.capacity_kept, seen) is None
 
 
 # --- aged
@@ -352,8 +383,3 @@ def test_an_unknown_target_at_the_address_of_a_new_pod_does_not_open_a_gate() ->
         Reason.WAITING_FOR_HEALTH,
         "0 of 1 new pods serve; v2-1: ip-v2-1 is not registered in web",
     )
-
-
-def test_messages_name_three_and_count_the_rest() -> None:
-    assert gates.shortened(["a", "b", "c"]) == "a, b, c"
-    assert gates.shortened(["a", "b", "c", "d", "e"]) == "a, b, c and 2 more"

@@ -8,7 +8,7 @@ import pytest
 
 from saferollout.api.names import GUARDED
 from saferollout.api.reasons import Reason
-from saferollout.decide.decision import Decision, Move
+from saferollout.decide.decision import Move
 from saferollout.decide.ledger import live_settings
 from saferollout.decide.observation import Guard, Observation, Problem
 from saferollout.decide.phases import decide
@@ -39,10 +39,6 @@ def held(**other: object) -> Observation:
     """The same with another template, which the guard has paused."""
     found = deployment(3, label=GUARDED, paused=True, held_by_guard=True)
     return observed((replica_set("v1", 3),), pods("v1", 3), found, guard=IN_FORCE, **other)
-
-
-def move(decision: Decision) -> Move | None:
-    return decision.change and decision.change.move
 
 
 def test_adopting_under_a_guard_writes_the_label_and_nothing_else() -> None:
@@ -97,11 +93,11 @@ def test_what_was_taken_over_is_rolled_out_and_never_called_somebody_elses_pause
     seen = held()
     for _ in range(6):
         decision = decide(seen)
-        if move(decision) is Move.RELEASE:
+        if decision.move is Move.RELEASE:
             break
         assert decision.reason is not Reason.DEPLOYMENT_PAUSED
         seen = acted(seen, decision, later=seen.tuning.settle)
-    assert move(decision) is Move.RELEASE
+    assert decision.move is Move.RELEASE
 
 
 def test_a_pause_without_the_guards_mark_is_somebody_elses_and_respected() -> None:
@@ -124,15 +120,15 @@ def test_a_template_that_is_back_before_anybody_looked_is_un_paused() -> None:
 
 def test_what_the_guard_holds_is_taken_over_although_the_spec_cannot_be_followed() -> None:
     seen = held(problems=(INVALID,))
-    assert move(decide(seen)) is Move.PAUSE
+    assert decide(seen).move is Move.PAUSE
     after = acted(seen, decide(seen))
     assert decide(after).reason is Reason.INVALID_SPEC
 
 
 def test_a_wrapped_deployment_that_moves_is_paused_although_the_spec_cannot_be_followed() -> None:
     loose = edited(held(problems=(INVALID,)), paused=False, held_by_guard=False)
-    assert move(decide(loose)) is Move.PAUSE
-    assert move(decide(edited(loose, label=None))) is None
+    assert decide(loose).move is Move.PAUSE
+    assert decide(edited(loose, label=None)).move is None
 
 
 def test_a_template_that_changes_within_a_release_is_taken_over_too() -> None:
@@ -155,7 +151,7 @@ def test_leaving_takes_the_label_off_and_resumes_what_the_guard_had_paused() -> 
 def test_leaving_at_rest_under_a_guard_takes_the_label_off() -> None:
     seen = replace(guarded(), deleting=True)
     decision = decide(seen)
-    assert move(decision) is Move.GIVE_BACK
+    assert decision.move is Move.GIVE_BACK
     assert decide(acted(seen, decision)).gone
 
 

@@ -7,11 +7,9 @@ from dataclasses import replace
 from saferollout.api.reasons import Reason
 from saferollout.decide.decision import Move, Note
 from saferollout.decide.fences import WALL
-from saferollout.decide.observation import (
-    Problem,
-    Strategy,
-)
+from saferollout.decide.observation import Problem
 from saferollout.decide.phases import decide
+from saferollout.decide.workload import Strategy
 from unit.decide.given import (
     NOW,
     acted,

@@ -8,8 +8,10 @@ import pytest
 
 from saferollout.api.reasons import Reason
 from saferollout.decide.decision import Change, Move
-from saferollout.decide.observation import Observation, Policy, Strategy
+from saferollout.decide.observation import Observation
 from saferollout.decide.phases import decide
+from saferollout.decide.policy import Policy
+from saferollout.decide.workload import Strategy
 from unit.decide.given import NOW, acted, at_rest, fresh, releasable, with_pod, with_states
 
 ONE_AT_A_TIME = Policy(max_surge=0, max_unavailable=1, min_healthy=0)

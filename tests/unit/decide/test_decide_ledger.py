@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from saferollout.decide import ledger
 from saferollout.decide.ledger import SETTINGS, Ledger, Release, Settings
-from saferollout.decide.observation import Deployment, Strategy
+from saferollout.decide.workload import Deployment, Strategy
 from unit.decide.given import USERS, deployment
 
 USER = Settings(False, USERS, 0, 600)  # noqa: FBT003 - in the order of a Deployment's spec

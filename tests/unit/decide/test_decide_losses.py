@@ -8,19 +8,14 @@ from typing import Any
 import pytest
 
 from saferollout.api.reasons import Reason
+from saferollout.decide import ledger
 from saferollout.decide.decision import Decision
-from saferollout.decide.observation import (
-    Because,
-    Chosen,
-    Disruption,
-    Draining,
-    Exposure,
-    Lost,
-    Observation,
-    Pod,
-)
+from saferollout.decide.ledger import Ledger
+from saferollout.decide.memory import Because, Chosen, Draining, Exposure, Lost
+from saferollout.decide.observation import Observation
 from saferollout.decide.phases import decide
-from unit.decide.given import NOW, PORT, acted, at_rest, group, pod, releasable, rolling
+from saferollout.decide.workload import Disruption, Pod
+from unit.decide.given import NOW, PORT, acted, at_rest, edited, group, pod, releasable, rolling, rollout_of
 
 EVICTED = Disruption.EVICTION
 
@@ -138,6 +133,8 @@ def test_given_a_chosen_pod_that_is_spared_when_another_was_evicted_at_the_relea
     since: float, unchosen: int
 ) -> None:
     seen = rolling(3, new=2)
+    made = replace(rollout_of(seen).ledger or Ledger(), released_at=NOW)
+    seen = edited(seen, ledger=ledger.write(made))
     chosen = (Chosen("v1-1", "a", Because.MOST_TO_SPARE),)
     memory = replace(seen.memory, retiring=chosen, planned_at=NOW - 5, step_started_at=NOW)
     seen = replace(with_pods(seen, going("v1-3", since=NOW + since)), memory=memory)

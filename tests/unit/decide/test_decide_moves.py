@@ -10,7 +10,8 @@ from saferollout.decide import moves
 from saferollout.decide.decision import Move
 from saferollout.decide.fences import WALL
 from saferollout.decide.ledger import Ledger, Release, Settings, live_settings
-from saferollout.decide.observation import Policy, Strategy
+from saferollout.decide.policy import Policy
+from saferollout.decide.workload import Strategy
 from unit.decide.given import (
     NOW,
     USERS,

@@ -55,7 +55,7 @@ def who_has_nothing_to_do_is_done_or_looks_again(seen: Observation, decision: De
 
 def a_release_is_clean_in_the_eyes_of_the_oracle(seen: Observation, decision: Decision) -> None:
     if is_release(decision):
-        floors = dict(decision.memory.floors or ())
+        floors = rollout_of(replace(seen, memory=decision.memory)).floors
         assert list(breaches_of_release(seen, [each.pod for each in decision.memory.retiring], floors)) == []
 
 
@@ -110,8 +110,8 @@ def costs_are_written_where_they_change_something(seen: Observation, decision: D
 def a_status_is_read_back_as_it_was_written(seen: Observation, decision: Decision) -> None:
     status = report(decision, previous=Status(), problems=seen.problems, generation=3, now=seen.now)
     read = memory_of(read_status(json.loads(json.dumps(to_json(status)))))
-    # Floors of no zone are the same as none taken.
-    assert read == replace(decision.memory, floors=decision.memory.floors or None)
+    # To have had no zone is the same as not to know.
+    assert read == replace(decision.memory, had=decision.memory.had or None)
 
 
 PROMISES: tuple[Promise, ...] = (
@@ -127,7 +127,7 @@ PROMISES: tuple[Promise, ...] = (
 
 
 def is_release(decision: Decision) -> bool:
-    return decision.change is not None and decision.change.move is Move.RELEASE
+    return decision.move is Move.RELEASE
 
 
 def reached_while_promises_hold(clusters: SearchStrategy[Observation], examples: int) -> Counter[str]:
@@ -138,7 +138,7 @@ def reached_while_promises_hold(clusters: SearchStrategy[Observation], examples:
     @given(seen=clusters)
     def look(seen: Observation) -> None:
         decision = decide(seen)
-        reached.update([decision.reason, *([decision.change.move] if decision.change else [])])
+        reached.update(filter(None, [decision.reason, decision.move]))
         for promise in PROMISES:
             promise(seen, decision)
 

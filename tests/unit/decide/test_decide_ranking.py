@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from saferollout.decide.decision import CostWrite
-from saferollout.decide.observation import Pod
 from saferollout.decide.phases import decide
 from saferollout.decide.ranking import foreign_costs, rank_writes
+from saferollout.decide.workload import Pod
 from unit.decide.given import acted, pod, untouched
 
 crowds = st.lists(st.sampled_from("abcdef"), max_size=30).map(

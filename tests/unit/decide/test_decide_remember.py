@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from saferollout.decide.observation import Observation, Policy
+from saferollout.decide.observation import Observation
+from saferollout.decide.policy import Policy
 from saferollout.decide.remember import remember
 from unit.decide.given import NOW, group, releasable, rollout_of, with_pod, with_states
 

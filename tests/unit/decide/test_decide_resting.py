@@ -9,15 +9,12 @@ from saferollout.api.reasons import Reason
 from saferollout.decide.decision import Finished, Move
 from saferollout.decide.fences import WALL
 from saferollout.decide.ledger import Settings
-from saferollout.decide.observation import (
-    Memory,
-    Observation,
-    Policy,
-    Problem,
-    Strategy,
-)
+from saferollout.decide.memory import Memory
+from saferollout.decide.observation import Observation, Problem
 from saferollout.decide.phases import decide
+from saferollout.decide.policy import Policy
 from saferollout.decide.waiting import SOON, UNHURRIED
+from saferollout.decide.workload import Strategy
 from unit.decide.given import (
     NOW,
     USERS,

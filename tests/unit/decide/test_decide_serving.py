@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from saferollout.decide.observation import ContainerPort, Pod, Target, TargetGroup, TargetState
+from saferollout.decide.answers import Target, TargetGroup, TargetState
 from saferollout.decide.serving import who_serves
+from saferollout.decide.workload import ContainerPort, Pod
 from unit.decide.given import NOW, PORT, group, pod
 
 POD = pod("v1-1")
@@ -31,6 +32,38 @@ def test_a_pod_that_is_not_ready_does_not_serve_whatever_its_target_says() -> No
 @pytest.mark.parametrize("state", [each for each in TargetState if each is not TargetState.HEALTHY])
 def test_only_healthy_is_healthy(state: TargetState) -> None:
     assert why_not(POD, group([POD], {"v1-1": state})) == f"ip-v1-1:8080 is {state} in web"
+
+
+def arrives(found: Pod, *groups: TargetGroup) -> bool:
+    return found.name in who_serves([found], groups).arriving
+
+
+def test_a_pod_that_elbv2_was_still_to_check_may_serve_by_now() -> None:
+    assert arrives(POD, group([POD], {"v1-1": "initial"}))
+    assert arrives(POD, group([POD]), group([POD], {"v1-1": "initial"}, name="secure"))
+
+
+def test_a_pod_that_was_not_ready_yet_when_elbv2_was_asked_may_serve_by_now() -> None:
+    assert arrives(replace(POD, ready_since=NOW), group([POD], {"v1-1": "unused"}, asked_at=NOW - 1))
+
+
+def test_a_pod_that_nobody_has_registered_may_serve_by_now_while_it_is_young() -> None:
+    assert arrives(replace(POD, ready_since=NOW - 59), group([]))
+    assert not arrives(replace(POD, ready_since=NOW - 60), group([]))
+
+
+@pytest.mark.parametrize(
+    "state", [each for each in TargetState if each not in {TargetState.HEALTHY, TargetState.INITIAL}]
+)
+def test_a_pod_that_one_group_knows_to_fail_does_not_serve_by_now(state: TargetState) -> None:
+    assert not arrives(POD, group([POD], {"v1-1": state}))
+    assert not arrives(POD, group([POD], {"v1-1": "initial"}), group([POD], {"v1-1": state}, name="secure"))
+
+
+def test_a_pod_that_serves_or_is_not_ready_or_of_which_nothing_is_known_is_not_arriving() -> None:
+    assert not arrives(POD, group([POD]))
+    assert not arrives(replace(POD, ready_since=None), group([POD], {"v1-1": "initial"}))
+    assert not arrives(POD, group([], targets=None))
 
 
 def test_the_reason_of_elbv2_is_passed_on() -> None:

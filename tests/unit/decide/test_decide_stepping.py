@@ -5,19 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 
 from saferollout.api.reasons import Reason
-from saferollout.decide import moves
+from saferollout.decide import ledger, moves
 from saferollout.decide.decision import Note
-from saferollout.decide.observation import (
-    Because,
-    Chosen,
-    Policy,
-)
+from saferollout.decide.ledger import Ledger
+from saferollout.decide.memory import Because, Chosen, Memory
 from saferollout.decide.phases import decide
+from saferollout.decide.policy import Policy
 from unit.decide.given import (
     NOW,
     at_rest,
     changed,
     edited,
+    fresh,
     group,
     pods,
     releasable,
@@ -47,6 +46,11 @@ def test_a_release_says_what_goes_and_what_comes() -> None:
     decision = decide(releasable())
     assert decision.message == "retires v1-1, adds 1 new"
     assert decision.notes == (Note("StepReleased", "step 2/3: retires v1-1, adds 1 new"),)
+
+
+def test_a_release_that_only_takes_pods_away_is_no_step_more() -> None:
+    decision = decide(rolling(2, new=2))
+    assert decision.notes == (Note("StepReleased", "after step 2/2: retires v1-1"),)
 
 
 def test_a_plan_that_changes_is_a_plan_from_now_on() -> None:
@@ -79,11 +83,54 @@ def test_pods_that_should_have_gone_and_are_still_here_are_told_of() -> None:
     assert decision.memory.draining == ()
 
 
-def test_floors_are_taken_once_when_the_rollout_begins() -> None:
+def test_a_release_that_was_told_of_and_not_made_has_chosen_nobody_wrongly() -> None:
+    """The operator has died between the two writes, or somebody else wrote the Deployment meanwhile."""
+    seen = releasable()
+    told = replace(seen, now=NOW + 5, memory=decide(seen).memory)
+    decision = decide(told)
+    assert (decision.notes, decision.unchosen) == ((), 0)
+    assert decision.memory.draining == (), "it still serves: nothing of it drains"
+    assert decision.memory.retiring == seen.memory.retiring
+    again = replace(told, now=NOW + 5 + seen.tuning.settle, memory=decision.memory)
+    assert decide(again).notes == decide(seen).notes
+
+
+def test_the_ledger_keeps_when_the_last_release_was_made() -> None:
+    seen = releasing()
+    assert rollout_of(seen).released
+    held = edited(seen, ledger=ledger.write(moves.pause(rollout_of(seen)).ledger or Ledger()))
+    assert rollout_of(held).released
+    assert not rollout_of(replace(edited(held, ledger=None), memory=held.memory)).released
+
+
+def test_floors_are_measured_by_what_zones_had_when_the_rollout_began() -> None:
     seen = rolling(6, new=0, old=6, policy=Policy(min_healthy="50%"))
-    assert seen.memory.floors == (("a", 1), ("b", 1), ("c", 1))
-    later = decide(with_states(seen, v1_1="unhealthy", v1_4="unhealthy"))
-    assert later.memory.floors == seen.memory.floors
+    assert seen.memory.had == (("a", 2), ("b", 2), ("c", 2))
+    assert rollout_of(seen).floors == {"a": 1, "b": 1, "c": 1}
+    later = replace(seen, pods=seen.pods[2:])
+    assert decide(later).memory.had == seen.memory.had
+
+
+def test_a_zone_whose_pod_is_ill_when_the_rollout_begins_has_its_floor() -> None:
+    ill = with_states(rolling(), v1_1="unhealthy", v2_1="initial")
+    assert decide(replace(ill, memory=Memory())).memory.had == (("a", 1), ("b", 1), ("c", 1))
+
+
+def test_of_a_rollout_that_is_under_way_new_pods_count_as_far_as_they_serve() -> None:
+    native = with_states(fresh(3, new=2, old=2), v2_2="initial")
+    assert [each.zone for each in native.pods] == ["a", "b", "a", "b"]
+    assert decide(native).memory.had == (("a", 2), ("b", 1))
+
+
+def test_a_floor_is_less_when_there_are_to_be_fewer_pods() -> None:
+    seen = rolling(6, new=0, old=6, policy=Policy(min_healthy="100%"))
+    assert rollout_of(edited(seen, replicas=3)).floors == {"a": 1, "b": 1, "c": 1}
+
+
+def test_a_floor_follows_the_users_change_of_mind() -> None:
+    seen = rolling(6, new=0, old=6)
+    lowered = replace(seen, policy=Policy(min_healthy=0))
+    assert rollout_of(replace(lowered, memory=decide(lowered).memory)).floors == {"a": 0, "b": 0, "c": 0}
 
 
 def test_floors_are_not_taken_while_nobody_knows_who_serves() -> None:
@@ -91,4 +138,4 @@ def test_floors_are_not_taken_while_nobody_knows_who_serves() -> None:
     blind = replace(adopted, target_groups=(group([], targets=None),))
     decision = decide(blind)
     assert decision.reason is Reason.PAUSING
-    assert decision.memory.floors is None
+    assert decision.memory.had is None

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from saferollout.decide.decision import Fence
 from saferollout.decide.fences import WALL
-from saferollout.decide.observation import Memory, Observation
+from saferollout.decide.memory import Memory
+from saferollout.decide.observation import Observation
 from saferollout.decide.superseded import first_to_go, notes_left, walls_left, walls_to_write
 from unit.decide.given import edited, fresh, replica_set, rollout_of, with_states
 

@@ -12,8 +12,10 @@ from saferollout.decide import ledger, moves, takeovers
 from saferollout.decide.decision import Decision, Move
 from saferollout.decide.fences import WALL
 from saferollout.decide.ledger import live_settings
-from saferollout.decide.observation import Observation, Strategy, Takeover
+from saferollout.decide.memory import Takeover
+from saferollout.decide.observation import Observation
 from saferollout.decide.phases import decide
+from saferollout.decide.workload import Strategy
 from unit.decide.given import NOW, USERS, acted, at_rest, edited, releasable, releasing, rolling, rollout_of
 
 GITOPS = (("paused", "gitops"), ("strategy", "gitops"), ("min_ready_seconds", "gitops"))

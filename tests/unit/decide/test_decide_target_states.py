@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from saferollout.decide.observation import Target, TargetState
+from saferollout.decide.answers import Target, TargetState
 from saferollout.decide.target_states import MEANINGS, explained, is_drained, serves
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from saferollout.decide import zones
 from saferollout.decide.decision import CostWrite
-from saferollout.decide.observation import Observation, Pod
+from saferollout.decide.observation import Observation
 from saferollout.decide.rollout import Rollout
 from saferollout.decide.victims import (
     LOWEST_COST,
@@ -23,6 +23,7 @@ from saferollout.decide.victims import (
     ranks_to_write,
     shrinkage,
 )
+from saferollout.decide.workload import Pod
 from unit.decide.given import (
     deployment,
     fresh,
@@ -197,7 +198,8 @@ def test_a_node_that_goes_does_not_make_its_zone_the_one_that_gives() -> None:
 
 # --- the best there is
 
-kinds = st.tuples(st.sampled_from("abc"), st.booleans(), st.sampled_from(["v1", "v3"]), st.booleans())
+states = st.sampled_from(["healthy", "unhealthy", "initial"])
+kinds = st.tuples(st.sampled_from("abc"), states, st.sampled_from(["v1", "v3"]), st.booleans())
 
 
 @settings(max_examples=1500, deadline=None, derandomize=True)
@@ -208,18 +210,18 @@ kinds = st.tuples(st.sampled_from("abc"), st.booleans(), st.sampled_from(["v1", 
     floor=st.integers(0, 3),
 )
 def test_no_other_choice_is_better_by_an_exhaustive_search(
-    old: list[tuple[str, bool, str, bool]], new: list[str], surplus: int, floor: int
+    old: list[tuple[str, str, str, bool]], new: list[str], surplus: int, floor: int
 ) -> None:
     named = {f"{each[2]}-{number}": each for number, each in enumerate(old)}
     of = [pod(name, zone, node_goes=goes) for name, (zone, _, _, goes) in named.items()]
-    sick = {name: "unhealthy" for name, (_, serves, _, _) in named.items() if not serves}
+    states = {name: state for name, (_, state, _, _) in named.items()}
     of += [pod(f"v2-{number}", zone) for number, zone in enumerate(new)]
     sizes = Counter(each.owner for each in of)
     going = min(surplus, sizes["v1"] + sizes["v3"])
     sets = [replica_set(name, sizes[name]) for name in ("v1", "v2", "v3") if sizes[name]]
-    seen = observed(sets, of, deployment(len(of) - going), target_groups=(group(of, sick),))
+    seen = observed(sets, of, deployment(len(of) - going), target_groups=(group(of, states),))
     rollout = rollout_of(seen)
-    floors = zones.floors(floor, zones.serving_by_zone(rollout.serving.pods))
+    floors = zones.floors(floor, zones.by_zone(rollout.serving.pods))
     found = plan(rollout, floors).victims
     counts = {each.uid: count for each, count in shrinkage(rollout.old_sets, rollout.going)}
     choices = (
@@ -230,10 +232,13 @@ def test_no_other_choice_is_better_by_an_exhaustive_search(
     assert loss(rollout, floors, found) == best
 
 
-def loss(rollout: Rollout, floors: Mapping[str, int], going: Iterable[Pod]) -> tuple[int, int, int]:
-    """What a choice costs: pods below floors, serving pods, and how uneven what is left to spare is."""
-    serving = zones.serving_by_zone(rollout.serving.pods)
-    taken = [each for each in going if each.name not in rollout.serving.why_not]
-    serving.subtract(zones.serving_by_zone(taken))
+def loss(rollout: Rollout, floors: Mapping[str, int], going: Iterable[Pod]) -> tuple[int, int, int, int]:
+    """What a choice costs: pods below floors, serving pods, arriving ones, and how uneven the rest is."""
+    serving = zones.by_zone(rollout.serving.pods)
+    pods = list(going)
+    taken = [each for each in pods if each.name not in rollout.serving.why_not]
+    arriving = [each for each in pods if each.name in rollout.serving.arriving]
+    serving.subtract(zones.by_zone(taken))
     spare = [count - floors.get(zone, 0) for zone, count in serving.items()]
-    return sum(max(0, -each) for each in spare), len(taken), sum(each * each for each in spare)
+    short = sum(max(0, -each) for each in spare)
+    return short, len(taken), len(arriving), sum(each * each for each in spare)

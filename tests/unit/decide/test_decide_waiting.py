@@ -5,18 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from saferollout.api.reasons import Reason
-from saferollout.decide.observation import (
-    Observation,
-    Policy,
-)
+from saferollout.decide.observation import Observation
 from saferollout.decide.phases import decide
-from unit.decide.given import (
-    NOW,
-    acted,
-    draining,
-    rolling,
-    with_states,
-)
+from saferollout.decide.policy import Policy
+from unit.decide.given import NOW, acted, draining, rolling, with_states
 
 
 def waiting_for_health(since: float) -> Observation:

@@ -8,8 +8,8 @@ from saferollout.decide import zones
 from unit.decide.given import pod
 
 
-def test_serving_pods_are_counted_by_zone_and_those_of_no_known_zone_nowhere() -> None:
-    counted = zones.serving_by_zone([pod("v1-1", "a"), pod("v1-2", "a"), pod("v1-3", "b"), pod("v1-4", None)])
+def test_pods_are_counted_by_zone_and_those_of_no_known_zone_nowhere() -> None:
+    counted = zones.by_zone([pod("v1-1", "a"), pod("v1-2", "a"), pod("v1-3", "b"), pod("v1-4", None)])
     assert counted == {"a": 2, "b": 1}
 
 
@@ -29,6 +29,25 @@ def test_a_floor_is_a_number_or_a_percent_rounded_up_and_never_more_than_the_zon
     wanted: int | str, floors: dict[str, int]
 ) -> None:
     assert zones.floors(wanted, {"b": 3, "a": 5}) == floors
+
+
+@pytest.mark.parametrize(
+    ("had", "replicas", "left"),
+    [
+        ({"a": 3, "b": 3, "c": 3}, 3, {"a": 1, "b": 1, "c": 1}),
+        ({"a": 2, "b": 2, "c": 2}, 5, {"a": 1, "b": 1, "c": 1}),
+        ({"a": 2, "b": 2}, 1, {"a": 1, "b": 1}),
+        ({"a": 2, "b": 2}, 0, {"a": 1, "b": 1}),
+        ({"a": 2, "b": 1}, 3, {"a": 2, "b": 1}),
+        ({"a": 2, "b": 1}, 9, {"a": 2, "b": 1}),
+        ({"a": 0, "b": 4}, 2, {"a": 0, "b": 2}),
+        ({}, 0, {}),
+    ],
+)
+def test_what_zones_had_is_less_in_proportion_when_there_are_to_be_fewer_pods_and_never_more(
+    had: dict[str, int], replicas: int, left: dict[str, int]
+) -> None:
+    assert zones.scaled(had, replicas) == left
 
 
 def test_a_zone_is_below_when_it_loses_pods_and_has_fewer_left_than_its_floor() -> None:

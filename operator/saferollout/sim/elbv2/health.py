@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
 
-from saferollout.decide.observation import TargetState
+from saferollout.decide.answers import TargetState
 
 
 class Address(NamedTuple):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import partial
 
-from saferollout.decide.observation import TargetState
+from saferollout.decide.answers import TargetState
 from saferollout.sim.elbv2.health import DRAINING, Health
 from saferollout.sim.elbv2.target_group import Target, TargetGroup
 from saferollout.sim.timeline import Timeline

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
-from saferollout.decide.observation import TargetState
+from saferollout.decide.answers import TargetState
 from saferollout.sim.elbv2.config import TargetGroupConfig
 from saferollout.sim.elbv2.health import (
     CHECKING,
