@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence as Many
 
 from controlplane.likeness_operations import Ready, Sequence
@@ -30,16 +31,36 @@ def parting(embedded: Many[Picture], released: Many[Picture]) -> int | None:
     return next((number for number, (here, there) in pairs if here != there), None)
 
 
-def races(before: Picture, after: Picture) -> bool:
-    """Whether the original itself does now this, now that, between two quiet points.
+def races(embedded: Many[Picture], released: Many[Picture], number: int) -> bool:
+    """Whether the original itself does now this, now that, on the way to a quiet point."""
+    here, there = embedded[number], released[number]
+    return number > 0 and (_fences_anew(embedded[number - 1], here) or _shrinks_abreast(here, there))
 
-    When an existing ReplicaSet is to roll that has another ``minReadySeconds`` than the Deployment, the
-    original writes it the new one, trips over its own write, and tries again after 5 ms. Whether by then the
-    ReplicaSet has counted its available pods anew is chance, and how many old pods go depends on it.
+
+def _fences_anew(before: Picture, after: Picture) -> bool:
+    """Whether a ReplicaSet rolls that had another ``minReadySeconds``: how many old pods go is chance.
+
+    The original writes it the new one, trips over its own write, and tries again after 5 ms. By then the
+    ReplicaSet may have counted its available pods anew, or not (docs/findings.md, 20).
     """
     replica_set = before.replica_sets.get(after.deployment["template"])
     fenced_anew = replica_set is not None and replica_set["fence"] != after.deployment["fence"]
     return fenced_anew and not after.deployment["paused"]
+
+
+def _shrinks_abreast(embedded: Picture, released: Picture) -> bool:
+    """Whether two ReplicaSets lost pods, and nothing but which ones is not the same.
+
+    A pod with company on its node goes before one without. Whether those count as company that the other
+    ReplicaSet is just deleting is chance (docs/findings.md, 21).
+    """
+    here, there = Counter(embedded.gone), Counter(released.gone)
+    either = here | there
+    in_question = either - (here & there)
+    had_company = any(
+        each.node == mate.node and each.tag != mate.tag for each in in_question for mate in either
+    )
+    return had_company and set(embedded.unlike(released)) == {"pods", "gone"}
 
 
 def told(sequence: Sequence, number: int, embedded: Picture, released: Picture) -> str:

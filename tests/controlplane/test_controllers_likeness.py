@@ -119,7 +119,7 @@ async def _compare(theatre: Theatre, seed: int) -> Comparison:
         parted = parting(embedded, released)
         if parted is None:
             return Comparison(len(embedded), again=again)
-        if parted and races(embedded[parted - 1], embedded[parted]):
+        if races(embedded, released, parted):
             return Comparison(parted, raced=True, again=again)
         difference = difference or told(drawn, parted, embedded[parted], released[parted])
         _log.info("once more, to see whether it is chance: seed %d, %s", seed, difference)
