@@ -16,7 +16,7 @@ def of(pods: Iterable[Pod], serving: Serving) -> list[str]:
     What keeps a pod from starting comes first: ``ImagePullBackOff on 2 pods in us-east-1b``. Then what ELBv2
     says of those that have started.
     """
-    down = [pod for pod in pods if pod.name in serving.why_not]
+    down = [pod for pod in pods if not serving.serves(pod)]
     in_trouble = [pod for pod in down if pod.trouble and pod.ready_since is None]
     counts = Counter((pod.trouble, pod.zone) for pod in in_trouble)
     named = {pod.name for pod in in_trouble}

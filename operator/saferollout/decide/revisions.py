@@ -95,7 +95,7 @@ class Revisions:
 
     def serving_among(self, pods: Iterable[Pod]) -> Iterator[Pod]:
         """Yield those of these pods that serve."""
-        return (pod for pod in pods if pod.name not in self.serving.why_not)
+        return filter(self.serving.serves, pods)
 
     @property
     def last_batch(self) -> bool:

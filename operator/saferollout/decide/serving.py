@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from saferollout.decide import target_states
-from saferollout.decide.answers import Target, TargetGroup, TargetState
+from saferollout.decide.answers import Target, TargetGroup
 from saferollout.decide.workload import Pod
 
 REGISTERED_WITHIN = 60.0
@@ -26,13 +26,17 @@ class Serving:
     why_not: Mapping[str, str]
     arriving: frozenset[str]
 
+    def serves(self, pod: Pod) -> bool:
+        """Whether this live pod serves."""
+        return pod.name not in self.why_not
+
     def may_serve(self, pod: Pod) -> bool:
         """Whether this live pod serves, or may by now."""
-        return pod.name not in self.why_not or pod.name in self.arriving
+        return self.serves(pod) or pod.name in self.arriving
 
     def count(self, among: Iterable[Pod]) -> int:
         """Return how many of these pods serve."""
-        return sum(1 for pod in among if pod.name not in self.why_not)
+        return sum(map(self.serves, among))
 
     def reasons(self, among: Iterable[Pod]) -> list[str]:
         """Return why those of these pods that do not serve do not, in order of name."""
@@ -112,7 +116,7 @@ def _obstacles(
             for target in mine:
                 if not target_states.serves(target):
                     why = target_states.explained(target, group.name)
-                    yield _Obstacle(why, passes=target.state is TargetState.INITIAL)
+                    yield _Obstacle(why, target_states.passes(target))
         else:
             young = group.asked_at - pod.ready_since < REGISTERED_WITHIN
             yield _Obstacle(f"{_described(pod, group)} is not registered in {group.name}", passes=young)

@@ -18,16 +18,22 @@ NOT_REGISTERED = "Target.NotRegistered"
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """What a state means. ``serves`` opens the health gate; ``behind`` are load balancers that have it."""
+    """What a state means; ``behind`` are load balancers that have it.
+
+    ``serves`` opens the health gate. ``passes``: nothing is wrong, and the target may serve a moment later.
+    """
 
     behind: str
     text: str
     serves: bool = False
+    passes: bool = False
 
 
 MEANINGS: Mapping[TargetState, Meaning] = {
     TargetState.INITIAL: Meaning(
-        "ALB, NLB", "Being registered, or not yet checked often enough. No request is sent to it."
+        "ALB, NLB",
+        "Being registered, or not yet checked often enough. No request is sent to it.",
+        passes=True,
     ),
     TargetState.HEALTHY: Meaning("ALB, NLB", "Gets requests.", serves=True),
     TargetState.UNHEALTHY: Meaning(
@@ -69,6 +75,11 @@ ADVICE: Mapping[str, str] = {
 def serves(target: Target) -> bool:
     """Whether the target gets requests as it should."""
     return MEANINGS[target.state].serves
+
+
+def passes(target: Target) -> bool:
+    """Whether nothing but time keeps the target from getting requests: it may get them by now."""
+    return MEANINGS[target.state].passes
 
 
 def is_drained(target: Target) -> bool:

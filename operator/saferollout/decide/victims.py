@@ -152,7 +152,7 @@ class _Spare:
         """Count these pods as gone."""
         for pod in pods:
             self._old[pod.zone] -= 1
-            if pod.name not in self._who.why_not:
+            if self._who.serves(pod):
                 self._serving[pod.zone or ""] -= 1
 
     def pick(self, pods: Iterable[Pod], count: int) -> Plan:
@@ -177,7 +177,7 @@ class _Spare:
         return Plan(tuple(victims), tuple(victims) if lanes else (), tuple(because))
 
     def _lane(self, pod: Pod) -> _Lane:
-        return _Lane(pod.name not in self._who.why_not, self._who.may_serve(pod), pod.zone)
+        return _Lane(self._who.serves(pod), self._who.may_serve(pod), pod.zone)
 
     def _cost(self, lane: _Lane) -> tuple[bool, bool, bool, str, int, int, str]:
         name = lane.zone or ""

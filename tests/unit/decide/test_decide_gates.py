@@ -234,12 +234,15 @@ def test_without_floors_no_zone_needs_to_be_known(nothing: int | str) -> None:
 # --- zones_kept
 
 
-def test_a_zone_that_would_go_below_its_floor_closes() -> None:
+def crowded() -> Observation:
+    """One old pod is left, the last of its zone: all new ones are in another."""
     seen = releasable(3, new=3, old=1)
-    crowded = replace(
-        seen, pods=tuple(replace(each, zone="b" if each.owner == "v2" else "a") for each in seen.pods)
-    )
-    said = closed(gates.zones_kept, crowded)
+    elsewhere = (replace(each, zone="b" if each.owner == "v2" else "a") for each in seen.pods)
+    return replace(seen, pods=tuple(elsewhere))
+
+
+def test_a_zone_that_would_go_below_its_floor_closes() -> None:
+    said = closed(gates.zones_kept, crowded())
     assert said is not None
     reason, message = said
     assert reason is Reason.ZONE_FLOOR
@@ -251,19 +254,11 @@ def test_a_zone_that_would_go_below_its_floor_closes() -> None:
 
 
 def test_a_zone_may_lose_what_does_not_serve() -> None:
-    seen = releasable(3, new=3, old=1)
-    crowded = replace(
-        seen, pods=tuple(replace(each, zone="b" if each.owner == "v2" else "a") for each in seen.pods)
-    )
-    assert closed(gates.zones_kept, with_states(crowded, v1_1="unhealthy")) is None
+    assert closed(gates.zones_kept, with_states(crowded(), v1_1="unhealthy")) is None
 
 
 def test_a_zone_below_its_floor_keeps_what_may_serve_by_now() -> None:
-    seen = releasable(3, new=3, old=1)
-    crowded = replace(
-        seen, pods=tuple(replace(each, zone="b" if each.owner == "v2" else "a") for each in seen.pods)
-    )
-    assert closed(gates.zones_kept, with_states(crowded, v1_1="initial")) == (
+    assert closed(gates.zones_kept, with_states(crowded(), v1_1="initial")) == (
         Reason.ZONE_FLOOR,
         "a would keep 0 of at least 1 serving pods without v1-1; v1-1: ip-v1-1:8080 is initial in web",
     )

@@ -236,7 +236,7 @@ def loss(rollout: Rollout, floors: Mapping[str, int], going: Iterable[Pod]) -> t
     """What a choice costs: pods below floors, serving pods, arriving ones, and how uneven the rest is."""
     serving = zones.by_zone(rollout.serving.pods)
     pods = list(going)
-    taken = [each for each in pods if each.name not in rollout.serving.why_not]
+    taken = [each for each in pods if rollout.serving.serves(each)]
     arriving = [each for each in pods if each.name in rollout.serving.arriving]
     serving.subtract(zones.by_zone(taken))
     spare = [count - floors.get(zone, 0) for zone, count in serving.items()]
