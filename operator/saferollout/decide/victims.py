@@ -122,11 +122,15 @@ def costs_to_give_back(pods: Iterable[Pod]) -> tuple[CostWrite, ...]:
 
 
 def _forced(pods: Sequence[Pod], count: int) -> Plan:
-    """The pods that go whatever their costs: all of them, or those that are not Ready."""
+    """The pods that go before others whatever their costs: all of them, or those that are not Ready.
+
+    Of more that are not Ready than go, it is the costs again that decide.
+    """
     if count >= len(pods):
         return Plan(tuple(pods), (), (Because.ALL_GO,) * len(pods))
-    unready = sorted((pod for pod in pods if pod.ready_since is None), key=_unready_order)[:count]
-    return Plan(tuple(unready), (), (Because.NOT_READY,) * len(unready))
+    unready = sorted((pod for pod in pods if pod.ready_since is None), key=_unready_order)
+    first = tuple(unready[:count])
+    return Plan(first, first if count < len(unready) else (), (Because.NOT_READY,) * len(first))
 
 
 class _Lane(NamedTuple):

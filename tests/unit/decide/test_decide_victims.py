@@ -91,6 +91,12 @@ def test_whoever_is_not_ready_goes_first_because_kubernetes_takes_it_anyway() ->
     assert plan(rollout_of(seen), {}).ranked == ()
 
 
+def test_where_more_are_not_ready_than_go_a_cost_makes_the_chosen_ones_the_ones() -> None:
+    seen = with_pod(with_pod(fresh(), "v1-2", ready_since=None), "v1-3", ready_since=None, deletion_cost="-1")
+    found = plan(rollout_of(seen), {})
+    assert [each.name for each in found.victims] == [each.name for each in found.ranked] == ["v1-2"]
+
+
 def test_of_those_that_are_not_ready_the_unscheduled_and_the_pending_go_first() -> None:
     seen = fresh(6, new=3, old=6)
     differing: dict[str, dict[str, Any]] = {
