@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections import Counter
 from itertools import pairwise
 
@@ -11,7 +12,7 @@ from saferollout.api.names import COST_BEFORE_ANNOTATION, DELETION_COST_ANNOTATI
 from saferollout.sim.samples import Sample
 from scenarios.conftest import Opening
 from scenarios.manifests import SPEED, App, target_group, world
-from scenarios.stage import POLL, Stage
+from scenarios.stage import POLL, Observation, Stage
 
 ZONES = ("us-east-1a", "us-east-1b", "us-east-1c")
 
@@ -134,6 +135,19 @@ NOTICED = 2 * 10 / SPEED + 3 * POLL + 1.0
 which an answer counts, and a step that was released on it."""
 
 
+async def fail(stage: Stage, seen: Observation, zone: str, seconds: float) -> set[str]:
+    """Let a zone's pods fall silent, and whoever comes there, for so long; return their names."""
+    silent: set[str] = set()
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        there = {name for name, pod in seen.observer.samples[-1].live.items() if pod.zone == zone}
+        for name in there - silent:
+            await stage.control("POST", f"pods/default/{name}/silence")
+        silent |= there
+        await asyncio.sleep(0.05)
+    return silent
+
+
 async def test_given_a_zone_that_fails_then_nothing_that_serves_elsewhere_goes_until_it_is_back(
     opened: Opening,
 ) -> None:
@@ -144,18 +158,15 @@ async def test_given_a_zone_that_fails_then_nothing_that_serves_elsewhere_goes_u
             seen.expects_breaches = True  # capacity is lost, and not by the rollout
             await stage.set_image(app, "web:2")
             await stage.step_is(app, 2)
-            failed = [pod.name for pod in seen.observer.samples[-1].live.values() if pod.zone == ZONES[1]]
-            for name in failed:
-                await stage.control("POST", f"pods/default/{name}/silence")
-            await asyncio.sleep(NOTICED)
+            failed = await fail(stage, seen, ZONES[1], NOTICED)
             at = len(seen.observer.samples)
-            await asyncio.sleep(6.0)
+            failed |= await fail(stage, seen, ZONES[1], 12.0)
             during = seen.observer.samples[at:]
-            elsewhere = [{pod.name for pod in each.live.values() if pod.zone != ZONES[1]} for each in during]
+            others = {ZONES[0], ZONES[2]}  # a pod that has no node yet is in none
+            elsewhere = [{pod.name for pod in each.live.values() if pod.zone in others} for each in during]
             assert all(before <= after for before, after in pairwise(elsewhere))
             assert (await stage.status(app))["reason"] in {"CapacityLow", "WaitingForHealth"}
-            for pod in seen.observer.samples[-1].live.values():
-                if pod.name in failed:
-                    await stage.control("POST", f"pods/default/{pod.name}/revive")
+            for name in failed & seen.observer.samples[-1].live.keys():
+                await stage.control("POST", f"pods/default/{name}/revive")
             await stage.at_rest(app, "web:2", within=120)
         assert set((await placed(stage, app)).values()) == {2}
