@@ -54,7 +54,7 @@ class Rollout(Revisions):
         policy = self.observation.policy
         if self.in_place or policy.growth > 1 or policy.zone_by_zone:
             return 1
-        return min(self.step_size, *self.approval_points.values(), self.step_size)
+        return min((self.step_size, *self.approval_points.values()))
 
     @property
     def in_place(self) -> bool:
