@@ -81,8 +81,8 @@ class ReplicaSet:
     ``hash`` is its ``pod-template-hash``. ``replicas`` are those it is told to have (``spec.replicas``: what
     the Deployment controller adds up). ``owner`` is the UID of the Deployment. ``noted`` is whether a copy of
     the operator's annotation, or of the guard's, is on it, ``owned`` whether the operator has written a field
-    of it. ``labels`` are its template's. ``failure`` is why
-    it gets no pods (condition ``ReplicaFailure``: a quota, an admission), empty if it does.
+    of it. ``labels`` are its template's. ``failure`` is why it gets no pods (condition ``ReplicaFailure``: a
+    quota, an admission), empty if it does.
     """
 
     name: str
