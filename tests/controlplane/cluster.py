@@ -48,10 +48,7 @@ async def running(plane: ControlPlane, config: WorldConfig) -> AsyncIterator[Clu
         await nodes.join(client, config)
         mirror = Mirror(timeline, client, followed)
         site = Site(config, mirror)
-        tasks = [
-            asyncio.create_task(each)
-            for each in (timeline.drive(), mirror.follow(), nodes.keep_alive(client))
-        ]
+        tasks = [asyncio.create_task(each) for each in (timeline.drive(), mirror.follow())]
         try:
             async with serving(elb_application(site)) as elb:
                 yield Cluster(client, mirror, site, elb)

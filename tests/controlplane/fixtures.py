@@ -62,7 +62,7 @@ async def real_cluster(plane: ControlPlane) -> AsyncIterator[Cluster]:
 @pytest_asyncio.fixture(loop_scope="session")
 async def subject(real_cluster: Cluster) -> AsyncIterator[Subject]:
     """A Deployment yet to be created, in a namespace that goes with the test."""
-    await nodes.awake(real_cluster.client)
+    await nodes.schedulable(real_cluster.client)
     namespace = f"subject-{next(_numbers)}"
     await real_cluster.client.create(NAMESPACES, {"metadata": {"name": namespace}})
     yield Subject(real_cluster.client, real_cluster.mirror, namespace)

@@ -58,12 +58,18 @@ def apiserver(folder: Path, etcd: str, port: int) -> list[str]:
 
 
 def controller_manager(folder: Path, kubeconfig: Path) -> list[str]:
-    """Return the flags of kube-controller-manager, whose controllers each have only their own rights."""
+    """Return the flags of kube-controller-manager, whose controllers each have only their own rights.
+
+    Nodes that renew no lease (`controlplane.nodes`) are not to be taken for silent ones. Nor are they when an
+    API server was away: the controllers may ask it again half a minute after it is back, when the leases they
+    know of are older than the 50 s of the default; and nobody here makes such a node Ready again.
+    """
     return [
         *scheduler(kubeconfig),
         "--use-service-account-credentials",
         f"--root-ca-file={folder / 'apiserver.crt'}",
         f"--controllers={','.join(CONTROLLERS)}",
+        "--node-monitor-grace-period=1h",
     ]
 
 

@@ -78,11 +78,10 @@ async def theatre(unhurried_plane: ControlPlane) -> AsyncIterator[Theatre]:
         mirror = Mirror(Timeline(0.0), client, (DEPLOYMENTS, REPLICA_SETS, PODS))
         theatre = Theatre(client)
         mirror.subscribe(theatre.observe)
-        tasks = [asyncio.create_task(each) for each in (mirror.follow(), nodes.keep_alive(client))]
+        following = asyncio.create_task(mirror.follow())
         yield theatre
-        for each in tasks:
-            each.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
 
 
 @dataclass(frozen=True, slots=True)

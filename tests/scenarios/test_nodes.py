@@ -77,13 +77,7 @@ def _image(pod: Manifest) -> str:
 async def join(stage: Stage, name: str, zone: str) -> None:
     """Have one more node."""
     node = {"apiVersion": "v1", "kind": "Node", **new_node(name, zone)}
-    lease = {
-        "apiVersion": "coordination.k8s.io/v1",
-        "kind": "Lease",
-        "metadata": {"name": name, "namespace": "kube-node-lease"},
-        "spec": {"holderIdentity": name, "leaseDurationSeconds": 40},
-    }
-    await stage.apply(lease, node)
+    await stage.apply(node)
     await stage.patch("node", name, {"status": node["status"]}, "--subresource=status")
 
 
