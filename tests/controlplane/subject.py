@@ -90,9 +90,12 @@ class Subject:
             await asyncio.sleep(0.02)
 
     async def becomes(self, sizes: Sizes) -> None:
-        """Wait until each template has as many pods wanted as said, and as many present and Ready."""
+        """Wait until each template has as many pods wanted as said, and as many Ready that count as such."""
         await self.until(
-            lambda: self.sizes == sizes and all(len(self.ready(tag)) == n for tag, n in sizes.items())
+            lambda: (
+                self.sizes == sizes
+                and all(len(self.ready(tag)) == self.counted(tag) == n for tag, n in sizes.items())
+            )
         )
 
     async def stays(self, seconds: float) -> None:
@@ -125,6 +128,11 @@ class Subject:
     def ready(self, tag: str) -> set[str]:
         """Return the names of a template's Ready pods."""
         return {each["metadata"]["name"] for each in self.pods(tag) if is_ready(each)}
+
+    def counted(self, tag: str) -> int:
+        """Return how many pods of a template its ReplicaSet counts as Ready: `ready` may be ahead of it."""
+        status = self.replica_set(tag).get("status") or {}
+        return int(status.get("readyReplicas", 0))
 
     def _replica_sets(self) -> list[Object]:
         return self._mirror.list(REPLICA_SETS, self.namespace)

@@ -183,7 +183,7 @@ async def test_a_pod_that_is_not_ready_goes_before_any_cost(subject: Subject) ->
     unready, cheap, _ = sorted(subject.ready("v1"))
     await subject.annotate(cheap, COST, "-1000")
     await subject.annotate(unready, READY, "never")
-    await subject.until(lambda: unready not in subject.ready("v1"))
+    await subject.until(lambda: subject.counted("v1") == 2)
     await subject.patch(replicas=2)
     await subject.until(lambda: len(subject.pods("v1")) == 2)
     assert all(is_ready(each) for each in subject.pods("v1"))
