@@ -90,12 +90,9 @@ class Subject:
             await asyncio.sleep(0.02)
 
     async def becomes(self, sizes: Sizes) -> None:
-        """Wait until each template has as many pods wanted as said, and as many Ready that count as such."""
+        """Wait until each template has as many pods wanted as said, and as many present and Ready."""
         await self.until(
-            lambda: (
-                self.sizes == sizes
-                and all(len(self.ready(tag)) == self.counted(tag) == n for tag, n in sizes.items())
-            )
+            lambda: self.sizes == sizes and all(len(self.ready(tag)) == n for tag, n in sizes.items())
         )
 
     async def stays(self, seconds: float) -> None:
