@@ -60,9 +60,7 @@ def apiserver(folder: Path, etcd: str, port: int) -> list[str]:
 def controller_manager(folder: Path, kubeconfig: Path) -> list[str]:
     """Return the flags of kube-controller-manager, whose controllers each have only their own rights.
 
-    Nodes that renew no lease (`controlplane.nodes`) are not to be taken for silent ones. Nor are they when an
-    API server was away: the controllers may ask it again half a minute after it is back, when the leases they
-    know of are older than the 50 s of the default; and nobody here makes such a node Ready again.
+    Nodes renew no lease (`controlplane.nodes`), and are not taken for silent ones (docs/findings.md, 47).
     """
     return [
         *scheduler(kubeconfig),
